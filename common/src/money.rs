@@ -8,7 +8,6 @@
 //! | [`Money`] | the smallest unit of its currency: a satoshi, or a ten-thousandth of a fiat unit | `"1000.00"`, `"0.00082143"` |
 //! | [`Sats`] | a hundred-millionth of a bitcoin | `"0.00082143"` |
 
-mod account;
 mod currency;
 mod currency_pair;
 mod decimal;
@@ -16,8 +15,8 @@ mod fiat;
 mod rate;
 mod rounding;
 mod sats;
+mod wallet_amounts;
 
-pub use account::{Money, MoneyError, OperationAmount, OperationAmountError};
 pub use currency::{Currency, CurrencyError};
 pub use currency_pair::{Asset, AssetError, CurrencyPair, CurrencyPairError};
 pub use decimal::{BitcoinText, DecimalText, NumberError, parse_decimal, parse_without_exponent};
@@ -25,3 +24,4 @@ pub use fiat::{AmountError, FiatAmount};
 pub use rate::{Rate, RateError};
 pub use rounding::{divide_half_even, round_half_even, rounded_price};
 pub use sats::{Sats, SatsError};
+pub use wallet_amounts::{Money, MoneyError, OperationAmount, OperationAmountError};

@@ -177,13 +177,13 @@ struct TestOrder {
     requested_at: Timestamp,
     annotations: Annotations,
     /// Whether the client specified the bitcoin amount instead of the amount of money.
-    names_bitcoin: bool,
+    by_bitcoin_amount: bool,
 }
 
 fn commands(orders: &[TestOrder]) -> Vec<Command> {
     let command_of = |order: TestOrder| {
-        let TestOrder { key, user, currency, amount, price, requested_at, annotations, names_bitcoin } = order;
-        let bitcoin = price.as_ref().filter(|_| names_bitcoin).map(|price| price.bitcoin_amount);
+        let TestOrder { key, user, currency, amount, price, requested_at, annotations, by_bitcoin_amount } = order;
+        let bitcoin = price.as_ref().filter(|_| by_bitcoin_amount).map(|price| price.bitcoin_amount);
         let ordered = bitcoin.map_or(OrderedAmount::Fiat(amount), OrderedAmount::Bitcoin);
         let order = ValidatedOrder { currency, amount: ordered };
         let priced = price.map(|price| PricedOrder { amount, price });
@@ -226,7 +226,7 @@ fn market_order(key: impl std::fmt::Display, satoshi: i64) -> TestOrder {
         price: Some(price),
         requested_at: now,
         annotations: Annotations::default(),
-        names_bitcoin: false,
+        by_bitcoin_amount: false,
     }
 }
 

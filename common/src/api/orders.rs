@@ -312,8 +312,8 @@ impl PlaceOrderCommand {
 
     /// Whether the order must be sent to `/v2/orders`, because a db-proxy of an older release would ignore a part of it.
     pub fn needs_v2_endpoint(&self) -> bool {
-        let names_bitcoin = self.market.as_ref().is_some_and(|market| market.bitcoin_amount.is_some());
-        names_bitcoin || self.client_reference.is_some() || self.metadata.is_some() || self.user_id.is_some()
+        let has_bitcoin_amount = self.market.as_ref().is_some_and(|market| market.bitcoin_amount.is_some());
+        has_bitcoin_amount || self.client_reference.is_some() || self.metadata.is_some() || self.user_id.is_some()
     }
 }
 

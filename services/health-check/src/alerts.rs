@@ -96,12 +96,12 @@ pub(crate) struct Notifiers {
 impl Notifiers {
     pub(crate) fn new(config: AlertConfig) -> Self {
         let notifiers = Self::default();
-        notifiers.set_addresses(config);
+        notifiers.set_urls(config);
         notifiers
     }
 
     /// Replaces the URLs, also for the notifications that wait.
-    pub(crate) fn set_addresses(&self, AlertConfig { webhook_url, alertmanager_url, .. }: AlertConfig) {
+    pub(crate) fn set_urls(&self, AlertConfig { webhook_url, alertmanager_url, .. }: AlertConfig) {
         self.webhook_url.replace(webhook_url);
         self.alertmanager_url.replace(alertmanager_url);
     }

@@ -14,7 +14,7 @@ pub struct Config {
     pub alerts: AlertConfig,
     pub history: HistoryConfig,
     /// The URLs at which nginx is probed. Empty if there is no nginx.
-    pub nginx_addresses: Vec<Url>,
+    pub nginx_urls: Vec<Url>,
 }
 
 impl Config {
@@ -34,7 +34,7 @@ impl Config {
             operator_token: shared::operator_token(env),
             alerts: AlertConfig::from_env(env),
             history: HistoryConfig::from_env(env),
-            nginx_addresses: nginx::addresses_from_env(env),
+            nginx_urls: nginx::urls_from_env(env),
         }
     }
 }

@@ -98,7 +98,7 @@ impl Service for App {
         let Restored { history, silences } = History::open(&config.history, clock.now().wall)?;
         let alerts = Alerts::new(thresholds, &notifiers, silences);
         let health_service = Arc::new(HealthService::new(&metrics, alerts, history, clock.now()));
-        let nginx = NginxProbe::new(config.nginx_addresses);
+        let nginx = NginxProbe::new(config.nginx_urls);
         let restricted = !is_loopback(listener.address()?.ip());
         let ops = OpsEndpoints {
             service: Self::NAME,
@@ -133,10 +133,10 @@ impl Service for App {
     fn live_settings(&self) -> ApplySettings<Config> {
         let (health_service, notifiers, nginx) =
             (self.health_service.clone(), self.notifiers.clone(), self.nginx.clone());
-        Arc::new(move |Config { alerts, history, nginx_addresses, .. }| {
+        Arc::new(move |Config { alerts, history, nginx_urls, .. }| {
             health_service.apply_settings(alerts.thresholds, history.keep);
-            notifiers.set_addresses(alerts);
-            nginx.set_addresses(nginx_addresses);
+            notifiers.set_urls(alerts);
+            nginx.set_urls(nginx_urls);
         })
     }
 

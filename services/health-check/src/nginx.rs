@@ -14,7 +14,7 @@ use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 /// Maximum number of URLs in `NGINX_URL`.
-const MAX_ADDRESSES: usize = 8;
+const MAX_URLS: usize = 8;
 /// The deadline of a probe, including the time to connect. Shorter than the deadline of a readiness check, so that
 /// the check reports the failed probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -25,20 +25,20 @@ const RESULT_LIFETIME: Duration = Duration::from_secs(1);
 /// (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";
 
-/// Reads `NGINX_URL`: the addresses of nginx, without duplicates.
-pub(crate) fn addresses_from_env(env: &mut Env) -> Vec<Url> {
-    let mut addresses = env.urls("NGINX_URL", MAX_ADDRESSES, "http://127.0.0.1:8080");
-    for address in addresses.iter_mut().filter(|address| address.path() == "/") {
-        address.set_path(DEFAULT_PATH);
+/// Reads `NGINX_URL`: the URLs of nginx, without duplicates.
+pub(crate) fn urls_from_env(env: &mut Env) -> Vec<Url> {
+    let mut urls = env.urls("NGINX_URL", MAX_URLS, "http://127.0.0.1:8080");
+    for url in urls.iter_mut().filter(|url| url.path() == "/") {
+        url.set_path(DEFAULT_PATH);
     }
-    addresses
+    urls
 }
 
-/// Probes each address of nginx. Clones share the addresses, the client and the last result.
+/// Probes each URL of nginx. Clones share the URLs, the client and the last result.
 #[derive(Debug, Clone)]
 pub(crate) struct NginxProbe {
     http: reqwest::Client,
-    addresses: Live<Arc<[Url]>>,
+    urls: Live<Arc<[Url]>>,
     /// Locked during a probe, so that concurrent checks wait for one probe.
     last: Arc<Mutex<Option<ProbeResult>>>,
 }
@@ -46,21 +46,17 @@ pub(crate) struct NginxProbe {
 #[derive(Debug)]
 struct ProbeResult {
     ended_at: Instant,
-    addresses: Arc<[Url]>,
+    urls: Arc<[Url]>,
     components: Vec<Component>,
 }
 
 impl NginxProbe {
-    pub(crate) fn new(addresses: Vec<Url>) -> Self {
-        Self {
-            http: http_client_with_timeout(PROBE_TIMEOUT),
-            addresses: Live::new(addresses.into()),
-            last: Arc::default(),
-        }
+    pub(crate) fn new(urls: Vec<Url>) -> Self {
+        Self { http: http_client_with_timeout(PROBE_TIMEOUT), urls: Live::new(urls.into()), last: Arc::default() }
     }
 
-    pub(crate) fn set_addresses(&self, addresses: Vec<Url>) {
-        self.addresses.set(addresses.into());
+    pub(crate) fn set_urls(&self, urls: Vec<Url>) {
+        self.urls.set(urls.into());
     }
 
     /// The readiness check for the heartbeats of health-check. The details of the components contain the URLs.
@@ -90,42 +86,42 @@ impl NginxProbe {
         })
     }
 
-    /// Returns a component for each address. Probes the addresses if the last result is too old, or if the addresses
+    /// Returns a component for each URL. Probes the URLs if the last result is too old, or if the URLs
     /// have changed since.
     async fn components(&self) -> Vec<Component> {
         let mut last = self.last.lock().await;
-        let addresses = self.addresses.get();
+        let urls = self.urls.get();
         if let Some(last) = &*last
-            && last.addresses == addresses
+            && last.urls == urls
             && last.ended_at.elapsed() < RESULT_LIFETIME
         {
             return last.components.clone();
         }
-        let components = self.probe_all(&addresses).await;
-        *last = Some(ProbeResult { ended_at: Instant::now(), addresses, components: components.clone() });
+        let components = self.probe_all(&urls).await;
+        *last = Some(ProbeResult { ended_at: Instant::now(), urls, components: components.clone() });
         components
     }
 
-    /// Probes all addresses at the same time.
-    async fn probe_all(&self, addresses: &[Url]) -> Vec<Component> {
-        let names = component_names(addresses.len());
-        let probes = names.into_iter().zip(addresses.iter()).map(async |(name, address)| {
-            let result = self.probe(address).await.map_err(|error| format!("{address} {error}"));
+    /// Probes all URLs at the same time.
+    async fn probe_all(&self, urls: &[Url]) -> Vec<Component> {
+        let names = component_names(urls.len());
+        let probes = names.into_iter().zip(urls.iter()).map(async |(name, url)| {
+            let result = self.probe(url).await.map_err(|error| format!("{url} {error}"));
             Component::of_check(name, result).optional()
         });
         join_all(probes).await
     }
 
     /// Sends one request on a new connection, so that the probe also tests whether nginx accepts connections.
-    async fn probe(&self, address: &Url) -> Result<(), String> {
-        let request = self.http.get(address.clone()).header(header::CONNECTION, "close");
+    async fn probe(&self, url: &Url) -> Result<(), String> {
+        let request = self.http.get(url.clone()).header(header::CONNECTION, "close");
         let response = request.send().await.map_err(|error| describe_error(&error))?;
         let status = response.status();
         if status.is_success() { Ok(()) } else { Err(format!("responds with status {status}")) }
     }
 }
 
-/// The names of the components: `nginx`, or `nginx-1`, `nginx-2` and so on. The names contain no addresses, because
+/// The names of the components: `nginx`, or `nginx-1`, `nginx-2` and so on. The names contain no URLs, because
 /// anyone can see the names of components.
 fn component_names(count: usize) -> Vec<String> {
     match count {

@@ -55,7 +55,7 @@ impl TestService {
             operator_token: Some(Secret::new(OPERATOR_TOKEN)),
             alerts,
             history: HistoryConfig::default(),
-            nginx_addresses: Vec::new(),
+            nginx_urls: Vec::new(),
         };
         let app = App::build(config, listener.into()).await.unwrap();
         let base = format!("http://{}", connect_address(app.address().unwrap()));

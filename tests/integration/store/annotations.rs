@@ -117,7 +117,7 @@ async fn pages_of_a_reference_contain_exactly_its_orders(stack: Stack) {
 
 /// An order that specifies the number of satoshi. `amount` is the price of all these satoshi.
 fn by_bitcoin(key: &str, satoshi: i64, amount: &str) -> TestOrder {
-    TestOrder { names_bitcoin: true, ..with_amount("EUR", amount, market_order(key, satoshi)) }
+    TestOrder { by_bitcoin_amount: true, ..with_amount("EUR", amount, market_order(key, satoshi)) }
 }
 
 async fn order_of_bitcoin_amount_is_stored_and_replayed_at_another_price(stack: Stack) {

@@ -36,7 +36,7 @@ pub async fn back_up(url: &str, folder: &Path, key: BackupKey) -> anyhow::Result
     let server = server.map_err(|error| BackupFault::of_rows(&database, None, &error))?;
     let role = &server.role;
     let summary = maintenance.summary().await.map_err(|error| BackupFault::of_rows(&database, Some(role), &error))?;
-    maintenance.hold_log(role).await?;
+    maintenance.reserve_log(role).await?;
     let base_backup = BaseBackup::of(maintenance.url(), server.major_version())?;
     let source = format!("server {}, database {}", server.system_identifier, server.database);
     let header = new_header(ContentKind::Postgresql, source, &key);

@@ -20,7 +20,7 @@ const SERVER: &str = "
         current_user::text";
 /// Creates a temporary slot, which the server drops when the connection closes. The slot immediately reserves the
 /// write-ahead log from the last checkpoint on.
-const HOLD_LOG: &str = "select pg_create_physical_replication_slot($1, true, true)";
+const RESERVE_LOG: &str = "select pg_create_physical_replication_slot($1, true, true)";
 
 /// The prefix of the SQLSTATE if a server rejects a connection because the server is starting or stopping.
 const STARTING: &str = "57P";
@@ -94,9 +94,9 @@ impl PostgresMaintenance {
 
     /// Makes the server keep its write-ahead log from now on, until the connection is closed.
     /// `role` is the role of the connection.
-    pub async fn hold_log(&mut self, role: &str) -> Result<(), BackupFault> {
+    pub async fn reserve_log(&mut self, role: &str) -> Result<(), BackupFault> {
         let slot = format!("buydesk_backup_{}", uuid::Uuid::new_v4().simple());
-        let query = sqlx::query(HOLD_LOG).bind(slot).execute(&mut self.connection);
+        let query = sqlx::query(RESERVE_LOG).bind(slot).execute(&mut self.connection);
         query.await.map(drop).map_err(|error| BackupFault::of_slot(role, &error))
     }
 

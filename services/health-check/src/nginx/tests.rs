@@ -16,9 +16,9 @@ use crate::{AlertConfig, App, Config, HistoryConfig};
 
 fn addresses_of(text: &'static str) -> Result<Vec<String>, String> {
     let mut env = Env::from_pairs([("NGINX_URL", text)]);
-    let addresses = addresses_from_env(&mut env);
+    let urls = urls_from_env(&mut env);
     env.finish().map_err(|error| error.to_string())?;
-    Ok(addresses.into_iter().map(String::from).collect())
+    Ok(urls.into_iter().map(String::from).collect())
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn address_without_a_path_is_probed_at_livez() {
 
 #[test]
 fn invalid_address_is_an_error_that_names_the_setting_and_what_is_allowed() {
-    let too_many: Vec<_> = (1..=MAX_ADDRESSES + 1).map(|number| format!("http://nginx-{number}:8080")).collect();
+    let too_many: Vec<_> = (1..=MAX_URLS + 1).map(|number| format!("http://nginx-{number}:8080")).collect();
     let too_many: &'static str = too_many.join(",").leak();
     for text in
         ["nginx:8080", "http://nginx:8080,nginx-2", "ftp://nginx", "http://ada:b@nginx", "http://nginx?a=b", too_many]
@@ -72,20 +72,20 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 #[tokio::test]
 async fn component_of_each_address_states_why_nginx_does_not_answer() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let addresses = [
+    let urls = [
         server(OK).await,
         server("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await,
         server("").await,
         format!("http://{closed}/livez").parse().unwrap(),
     ];
-    let probe = NginxProbe::new(addresses.to_vec());
+    let probe = NginxProbe::new(urls.to_vec());
     let components = (probe.readiness_check())().await;
     let found: Vec<_> = components.iter().map(|part| (part.name.as_str(), part.detail.clone())).collect();
     let expected = [
         ("nginx-1", None),
-        ("nginx-2", Some(format!("{} responds with status 503 Service Unavailable", addresses[1]))),
-        ("nginx-3", Some(format!("{} does not respond within 1500 ms", addresses[2]))),
-        ("nginx-4", Some(format!("{} cannot be reached: the connection was refused", addresses[3]))),
+        ("nginx-2", Some(format!("{} responds with status 503 Service Unavailable", urls[1]))),
+        ("nginx-3", Some(format!("{} does not respond within 1500 ms", urls[2]))),
+        ("nginx-4", Some(format!("{} cannot be reached: the connection was refused", urls[3]))),
     ];
     assert_eq!(found, expected);
     assert_eq!(components.iter().map(|part| part.ready).collect::<Vec<_>>(), [true, false, false, false]);
@@ -101,7 +101,7 @@ async fn readiness_contains_the_address_only_on_loopback() {
             operator_token: None,
             alerts: AlertConfig::default(),
             history: HistoryConfig::default(),
-            nginx_addresses: vec![format!("http://{unused}/livez").parse().unwrap()],
+            nginx_urls: vec![format!("http://{unused}/livez").parse().unwrap()],
         };
         let app = App::build(config, TcpListener::bind(bind_address).await.unwrap().into()).await.unwrap();
         let url = format!("http://{}/readyz", connect_address(app.address().unwrap()));
@@ -120,9 +120,9 @@ async fn changed_addresses_are_probed_next() {
     let probe = NginxProbe::new(Vec::new());
     let check = probe.readiness_check();
     assert_eq!(check().await, []);
-    probe.set_addresses(vec![server(OK).await]);
+    probe.set_urls(vec![server(OK).await]);
     assert_eq!(check().await, [Component::ready(Component::NGINX).optional()]);
-    probe.set_addresses(Vec::new());
+    probe.set_urls(Vec::new());
     assert_eq!(check().await, []);
 }
 

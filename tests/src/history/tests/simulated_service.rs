@@ -65,7 +65,8 @@ struct QuoteEntry {
 /// What happens to a request and its response on the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Transmission {
-    Answered,
+    /// The client receives the response.
+    Delivered,
     /// create-order cannot reach db-proxy, and the client receives `upstream_unavailable`.
     Unreachable,
     RequestLost,
@@ -212,13 +213,13 @@ impl SimulatedService {
             0 => Transmission::Unreachable,
             1 => Transmission::RequestLost,
             2 => Transmission::ResponseLost,
-            _ => Transmission::Answered,
+            _ => Transmission::Delivered,
         };
         self.advance_clock();
         match transmission {
             Transmission::Unreachable => return Outcome::Unavailable(Code::UpstreamUnavailable),
             Transmission::RequestLost => return Outcome::NoResponse,
-            Transmission::Answered | Transmission::ResponseLost => {}
+            Transmission::Delivered | Transmission::ResponseLost => {}
         }
         if self.triggers(PlantedBug::InternalError) {
             return Outcome::Unexpected { status: 500, body: "internal error".to_owned() };

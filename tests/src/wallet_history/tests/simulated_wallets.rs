@@ -40,7 +40,8 @@ const CLIENT_USERS: [ClientUser; 3] = [None, Some(UserId(Uuid::from_u128(1))), S
 /// What happens to a request and its response on the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Transmission {
-    Answered,
+    /// The client receives the response.
+    Delivered,
     Unreachable,
     RequestLost,
     ResponseLost,
@@ -133,12 +134,12 @@ impl SimulatedWallets {
             0 => Transmission::Unreachable,
             1 => Transmission::RequestLost,
             2 => Transmission::ResponseLost,
-            _ => Transmission::Answered,
+            _ => Transmission::Delivered,
         };
         match transmission {
             Transmission::Unreachable => return MoveOutcome::Unavailable(Code::UpstreamUnavailable),
             Transmission::RequestLost => return MoveOutcome::NoResponse,
-            Transmission::Answered | Transmission::ResponseLost => {}
+            Transmission::Delivered | Transmission::ResponseLost => {}
         }
         if self.triggers(PlantedBug::InternalError) {
             return MoveOutcome::Unexpected { status: 500, body: "internal error".to_owned() };

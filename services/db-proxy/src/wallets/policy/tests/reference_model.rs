@@ -31,7 +31,7 @@ enum FirstAttempt {
     Committed,
     FailedBeforeCommit,
     /// The batch is committed, but the writer receives no response.
-    AnswerLost,
+    ResponseLost,
 }
 
 /// A decision without the id and the time of its movement.
@@ -118,7 +118,7 @@ fn first_attempt() -> impl Strategy<Value = FirstAttempt> {
     prop_oneof![
         3 => Just(FirstAttempt::Committed),
         1 => Just(FirstAttempt::FailedBeforeCommit),
-        1 => Just(FirstAttempt::AnswerLost),
+        1 => Just(FirstAttempt::ResponseLost),
     ]
 }
 
@@ -211,7 +211,7 @@ proptest! {
             match first_attempt {
                 FirstAttempt::Committed => {}
                 FirstAttempt::FailedBeforeCommit => drop(decide_batch(journal.snapshot(), &mut commands)),
-                FirstAttempt::AnswerLost => drop(journal.commit(&mut commands)),
+                FirstAttempt::ResponseLost => drop(journal.commit(&mut commands)),
             }
             let decisions = journal.commit(&mut commands);
             for (action, decision) in batch.iter().zip(&decisions) {
