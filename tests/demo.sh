@@ -13,7 +13,7 @@ start_demo() {
   binary=$(realpath "$binary")
   token=$(python3 -c 'import secrets; print(secrets.token_hex(32))')
   settings=(INTERNAL_TOKEN="$token" OPERATOR_TOKEN="$token" DATABASE_URL="sqlite:$work/buydesk.db")
-  for name in RATE_LIMIT FETCH_RATE_LIMIT RATES_RATE_LIMIT USERS_RATE_LIMIT WALLETS_RATE_LIMIT; do
+  for name in RATE_LIMIT QUOTE_READ_RATE_LIMIT FETCH_RATE_LIMIT RATES_RATE_LIMIT USERS_RATE_LIMIT WALLETS_RATE_LIMIT; do
     settings+=("${name}_PER_MINUTE=0")
   done
   for document in docs/openapi/*.json; do

@@ -46,7 +46,7 @@ REGISTRAR_WEIGHT = 5
 STOP_SECONDS = 10
 
 FIRST_DEPOSIT = Decimal("1000.00")
-# An amount that is greater than the balance of a wallet after any number of movements.
+# An amount that is greater than every balance during a load.
 TOO_MUCH = "999999999"
 # The number of orders that a reader places first, and the number of orders of a page.
 READ_ORDERS, PAGE = 3, 2

@@ -7,8 +7,8 @@ const COLOURS = {
   critical: "bad", error: "bad", warning: "warn", info: "idle", debug: "idle",
   accepted: "good", refused: "bad", fresh: "good", prolonged: "warn", simulated: "warn",
 };
-// The services that accept requests from other machines. The documentation pages of other services are linked only on the
-// same machine, because these services possibly listen on loopback only.
+// The services that accept requests from other machines. Other services may listen only on loopback, so their documentation
+// pages are linked only if the browser runs on the same machine.
 const PUBLIC_SERVICES = ["create-order", "fetch-orders", "rates", "users", "wallets", "health-check"];
 const byId = (id) => document.getElementById(id);
 
@@ -84,8 +84,8 @@ function instancesSummary(service) {
   return details;
 }
 
-// The name of a service, as a link to its documentation page. Behind a proxy or with mapped ports, the URL of this page
-// is unknown, so the name is not a link.
+// The name of a service, as a link to its documentation page. Behind a proxy or with mapped ports, the URL of the
+// documentation page is unknown, so the name is not a link.
 function serviceName(service, ownPort) {
   const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   const isDirect = ownPort !== undefined && location.port === String(ownPort);
