@@ -18,7 +18,8 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let mut any_coding = false;
     for coding in values.flat_map(|value| value.split(',')) {
         let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = parameters.trim().strip_prefix("q=").unwrap_or("1");
+        let weight =
+            parameters.trim().strip_prefix(['q', 'Q']).and_then(|weight| weight.strip_prefix('=')).unwrap_or("1");
         // The only weights that mean "not acceptable" are 0, 0.0, 0.00 and 0.000.
         let acceptable = weight.is_empty() || !weight.trim_matches(['0', '.']).is_empty();
         match name.trim() {

@@ -31,9 +31,17 @@ fn gzip_is_accepted_only_with_a_weight_above_zero() {
     {
         assert!(accepts(accepted), "{accepted:?}");
     }
-    for refused in
-        [&[][..], &[""], &["br"], &["gzip;q=0"], &["gzip;q=0.000"], &["*, gzip;q=0"], &["*;q=0"], &["identity"]]
-    {
+    for refused in [
+        &[][..],
+        &[""],
+        &["br"],
+        &["gzip;q=0"],
+        &["gzip;q=0.000"],
+        &["gzip; Q=0"],
+        &["*, gzip;q=0"],
+        &["*;q=0"],
+        &["identity"],
+    ] {
         assert!(!accepts(refused), "{refused:?}");
     }
 }
