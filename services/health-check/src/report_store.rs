@@ -147,7 +147,9 @@ impl ReportBuffer {
     }
 
     fn push(&mut self, report: StoredReport) {
-        let bytes = size_of::<StoredReport>() + report.service.len() + report.status.len() + json_len(&report.data);
+        let source = report.source.as_ref().map_or(0, String::len);
+        let texts = report.service.len() + report.status.len() + source;
+        let bytes = size_of::<StoredReport>() + texts + json_len(&report.data);
         self.bytes += bytes;
         self.reports.push_back(SizedReport { report, bytes });
         while self.reports.len() > self.retention.reports || self.bytes > self.retention.bytes {

@@ -82,6 +82,18 @@ fn total_size_is_limited() {
 }
 
 #[test]
+fn size_of_a_report_includes_its_source() {
+    let bytes_of = |source: &str| {
+        let mut reports = ReportStore::new();
+        let data = json!({"fields": {"source": source}});
+        reports.add_report(Report { data, ..report(Level::Info, "alive") }, instants_at(1));
+        reports.routine.bytes
+    };
+    // The source is stored in the data and in a field of the report.
+    assert_eq!(bytes_of(&"x".repeat(1001)), bytes_of("x") + 2000);
+}
+
+#[test]
 fn counts_cover_the_last_hour() {
     let mut reports = ReportStore::new();
     reports.add_report(report(Level::Error, "a"), instants_at(10));
