@@ -61,7 +61,7 @@ async fn next_links_lead_to_last_page(stack: Stack) {
 
 async fn list_paths_with_and_without_slash_have_the_same_default_page_size(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let orders = place_many(&platform, 12).await;
+    let orders = place_many(&platform, 51).await;
     for path in [
         "/get_orders",
         "/get_orders/",
@@ -73,7 +73,7 @@ async fn list_paths_with_and_without_slash_have_the_same_default_page_size(stack
         assert_eq!(shown["data"].as_array().unwrap(), &orders[..10], "{path}");
     }
     for path in ["/api/v1/orders", "/api/v1/orders/", "/api/v1/orders?limit=50"] {
-        assert_eq!(page(&platform, path).await["data"].as_array().unwrap(), &orders, "{path}");
+        assert_eq!(page(&platform, path).await["data"].as_array().unwrap(), &orders[..50], "{path}");
     }
 }
 

@@ -168,14 +168,16 @@ impl PriceChecks {
         let first = as_of.minus(MAX_OBSERVATION_LAG);
         let seconds = (MAX_OBSERVATION_LAG + POLL_INTERVAL).as_secs();
         let times = (0..=seconds).step_by(5).map(|second| first.plus(Duration::from_secs(second)));
-        let market = times.filter_map(|at| self.simulation.price(pair, at)).map(Rate::hundred_millionths);
-        let (low, high) = market.fold((i64::MAX, 0), |(low, high), price| (low.min(price), high.max(price)));
-        let price = i128::from(price.hundred_millionths()) * 1_000_000;
-        let allowed = i128::from(low) * (1_000_000 - tolerance)..=i128::from(high) * (1_000_000 + tolerance);
-        if !allowed.contains(&price) {
-            let (price, low) = (price / 100_000_000_000_000, low / 100_000_000);
+        let market: Vec<_> = times.filter_map(|at| self.simulation.price(pair, at)).collect();
+        let (Some(low), Some(high)) = (market.iter().min(), market.iter().max()) else {
+            report.record_violation(now, || format!("{origin} uses {price} for {pair}, which has no market price"));
+            return;
+        };
+        let scaled = |price: Rate, millionths: i128| i128::from(price.hundred_millionths()) * millionths;
+        let allowed = scaled(*low, 1_000_000 - tolerance)..=scaled(*high, 1_000_000 + tolerance);
+        if !allowed.contains(&scaled(price, 1_000_000)) {
             report.record_violation(now, || {
-                format!("{origin} uses {price} for {pair} as of {as_of}, where the market price is {low}")
+                format!("{origin} uses {price} for {pair} as of {as_of}, where the market price is {low} to {high}")
             });
         }
     }

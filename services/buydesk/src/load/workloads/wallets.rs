@@ -147,7 +147,9 @@ impl WalletLoad {
             self.count_listed(client, wallet.id, &mut expected).await?;
             for (id, count) in expected.into_iter().filter(|(_, count)| *count != 1) {
                 let wallet = wallet.id;
-                check.add_violation(format!("{id} was acknowledged, and is listed {count} times in wallet {wallet}."));
+                check.add_violation(format!(
+                    "Operation {id} was acknowledged, and is listed {count} times in wallet {wallet}."
+                ));
             }
         }
         Ok(())

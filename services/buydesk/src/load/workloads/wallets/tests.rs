@@ -68,7 +68,8 @@ async fn operations_that_are_listed_once_and_add_up_to_the_balances_pass_the_che
 async fn transfer_that_is_listed_in_only_one_of_its_wallets_is_a_violation() {
     let check = check([&[0, 2, 3, 100], &[1, 3, 100]], ["1000001.00", "1000001.00"]).await;
     assert_eq!(check.violations, 1);
-    let expected = format!("{} was acknowledged, and is listed 0 times in wallet {}.", movement(2), WALLETS[1]);
+    let expected =
+        format!("Operation {} was acknowledged, and is listed 0 times in wallet {}.", movement(2), WALLETS[1]);
     assert_eq!(check.examples, [expected]);
 }
 
