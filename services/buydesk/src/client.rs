@@ -21,12 +21,9 @@ pub mod scripted_service;
 mod users;
 mod wallets;
 
-use common::api::{
-    Code,
-    rates::{Conversion, ExchangerCourses},
-};
+use common::api::rates::{Conversion, ExchangerCourses};
 
-use self::error::{FieldOption, adding_advice, naming_options};
+use self::error::{FieldOption, naming_options};
 pub use self::{
     alerts::{run_silence_command, show_alerts},
     api_client::{ApiClient, print_line},
@@ -80,8 +77,7 @@ pub async fn show_rates(client: &ApiClient, args: RatesArgs, json: bool) -> anyh
 pub async fn show_conversion(client: &ApiClient, args: ConvertArgs, json: bool) -> anyhow::Result<()> {
     let query = encode_query([("from", args.from), ("to", args.to), ("amount", args.amount)]);
     let path = format!("api/v1/convert?{query}");
-    let converted = naming_options(client.get(&client.endpoints.rates, &path).await, CONVERT_ARGUMENTS);
-    let response = adding_advice(converted, |code| (code == Code::PriceUnavailable).then(|| client.health_hint()))?;
+    let response = naming_options(client.get(&client.endpoints.rates, &path).await, CONVERT_ARGUMENTS)?;
     response.print(json, |conversion: &Conversion| render::conversion(conversion, &client.command("price")))
 }
 

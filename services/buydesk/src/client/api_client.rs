@@ -14,6 +14,7 @@ use common::{
     config::{Env, Secret},
     ids::IdempotencyKey,
     io_errors::describe_io_error,
+    service::Service,
 };
 use reqwest::{
     RequestBuilder, StatusCode,
@@ -240,7 +241,11 @@ impl ApiClient {
             RequestError::Problem { effect, error } => {
                 let remedy =
                     error.code().and_then(|code| remedy(code, error.subcode(), sent, self.credentials.source()));
-                RequestError::Problem { effect, error: error.or_next_step(remedy) }
+                let error = error.or_next_step(remedy);
+                // The status of the platform comes from health-check itself.
+                let has_hint = error.is_platform_fault() && endpoint.service != health_check::App::NAME;
+                let error = if has_hint { error.adding_next_step(&self.health_hint()) } else { error };
+                RequestError::Problem { effect, error }
             }
             error => error,
         })

@@ -1,6 +1,8 @@
 //! The errors of client commands. An error states what happened and what the user can do. It is printed as sentences, or with
 //! `--json` as a JSON document.
 
+mod field_options;
+
 use std::{fmt, time::Duration};
 
 use common::{
@@ -12,6 +14,8 @@ use common::{
 };
 use serde_json::{Map, Value, json};
 
+pub use self::field_options::FieldOption;
+use self::field_options::name_option;
 use super::endpoint::{Endpoint, REQUEST_TIMEOUT};
 use crate::program;
 
@@ -70,13 +74,6 @@ pub struct UnknownChange {
     pub next_step: String,
 }
 
-/// A field of the API, and the option or argument of the command line that sets it.
-#[derive(Debug, Clone, Copy)]
-pub struct FieldOption {
-    pub field: &'static str,
-    pub option: &'static str,
-}
-
 impl ClientError {
     /// An error that the client itself found. The JSON document contains `code`.
     pub fn new(code: &str, message: impl Into<String>, next_step: impl Into<String>) -> Self {
@@ -92,9 +89,13 @@ impl ClientError {
         // Operators find the cause of a server error in the logs, by the request id.
         let is_server_error = problem.code.status().is_server_error();
         let request_id = if is_server_error { request_note(&document) } else { String::new() };
-        let message = format!("{} ({}{request_id})", problem.detail, problem.code);
         let wait = problem.retry_after.map(|wait| wait.as_secs().max(1));
         let next_step = wait.map(retry_hint);
+        let detail = if wait.is_some() { without_retry_sentence(&problem.detail) } else { problem.detail.to_string() };
+        let message = format!("{detail} ({}{request_id})", problem.code);
+        if let Some(member) = document.get_mut(DETAIL) {
+            *member = detail.into();
+        }
         document.extend(next_step.clone().map(|next_step| (NEXT_STEP.to_owned(), next_step.into())));
         document.extend(wait.map(|seconds| (RETRY_AFTER.to_owned(), seconds.into())));
         Self { message, next_step, denial: None, document, effect: Effect::Refused }
@@ -180,6 +181,13 @@ impl ClientError {
     pub fn is_invalid_argument(&self) -> bool {
         let code = self.document.get("code").and_then(Value::as_str);
         code.is_some_and(|code| code == INVALID_ARGUMENTS || code == Code::ValidationFailed.as_str())
+    }
+
+    /// Whether a part of the platform that the request needs is missing: a price, the database, the cache or another service.
+    pub fn is_platform_fault(&self) -> bool {
+        let faults =
+            [Code::PriceUnavailable, Code::DatabaseUnavailable, Code::CacheUnavailable, Code::UpstreamUnavailable];
+        self.code().is_some_and(|code| faults.contains(&code))
     }
 
     /// How long to wait before the same request is sent again. `None` if it would be refused again.
@@ -285,38 +293,17 @@ fn retry_hint(seconds: u64) -> String {
     format!("Try again in {seconds} s.")
 }
 
+/// The detail of a problem without its sentence on when to try again. The next step states this time in seconds.
+fn without_retry_sentence(detail: &str) -> String {
+    const SENTENCES: [&str; 3] =
+        [" Try again in a moment.", " Try again in a few seconds.", " Try again in some seconds."];
+    SENTENCES.iter().fold(detail.to_owned(), |detail, sentence| detail.replace(sentence, ""))
+}
+
 /// The request id for a message, such as `, request id 7`. Empty if there is none.
 fn request_note(document: &Map<String, Value>) -> String {
     let id = document.get("request_id").and_then(Value::as_str);
     id.map(|id| format!(", request id {id}")).unwrap_or_default()
-}
-
-/// Adds the option to one element of `errors`. Returns the error as a sentence, such as `--amount must be greater than 0`.
-fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<String> {
-    let (field, message) = (error["field"].as_str()?, error["message"].as_str()?);
-    // `metadata.cart` is the part `cart` of the field `metadata`. `scopes[1]` is the second value of the option
-    // `--scopes`. The message contains this value, so the index is omitted.
-    let (name, part) = field.split_once('.').map_or((field, None), |(name, part)| (name, Some(part)));
-    let name = name.split_once('[').map_or(name, |(list, _)| list);
-    let option = options.iter().find(|option| option.field == name).map(|option| option.option);
-    let Some(option) = option else { return Some(format!("{field} {message}")) };
-    let message = name_compared_option(message, options);
-    let sentence = match part {
-        Some(part) => format!("{option} {part}: {message}"),
-        None => format!("{option} {message}"),
-    };
-    error["option"] = option.into();
-    Some(sentence)
-}
-
-/// Replaces a field at the end of the message by its option, such as in `must not be later than --to`.
-fn name_compared_option(message: &str, options: &[FieldOption]) -> String {
-    let compared = message.rsplit_once(" than ");
-    let option = compared.and_then(|(_, last)| options.iter().find(|option| option.field == last));
-    match (compared, option) {
-        (Some((start, _)), Some(option)) => format!("{start} than {}", option.option),
-        _ => message.to_owned(),
-    }
 }
 
 /// Replaces the names of fields in the error by the options of the command line. See [`ClientError::naming_options`].
@@ -330,19 +317,20 @@ pub fn of_change<T>(result: anyhow::Result<T>, change: UnknownChange) -> anyhow:
     map_client_error(result, |error| error.of_change(change))
 }
 
+/// Adds a sentence that denies the change, such as `No quote was created.`, if the service refused the change or the request
+/// had no effect.
+pub fn denying_refused<T>(result: anyhow::Result<T>, denial: &str) -> anyhow::Result<T> {
+    map_client_error(result, |error| match error.effect {
+        Effect::Refused | Effect::None => error.with_denial(denial),
+        Effect::NotSent | Effect::Unknown => error,
+    })
+}
+
 /// Adds the next step that `advice` returns for the code of the error, unless the error already has a next step.
 pub fn with_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Option<String>) -> anyhow::Result<T> {
     map_client_error(result, |error| {
         let next_step = error.code().and_then(advice);
         error.or_next_step(next_step)
-    })
-}
-
-/// Adds the sentence that `advice` returns for the code of the error to the next step of the error.
-pub fn adding_advice<T>(result: anyhow::Result<T>, advice: impl FnOnce(Code) -> Option<String>) -> anyhow::Result<T> {
-    map_client_error(result, |error| match error.code().and_then(advice) {
-        Some(sentence) => error.adding_next_step(&sentence),
-        None => error,
     })
 }
 

@@ -158,16 +158,26 @@ pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
     } else {
         String::new()
     };
+    let zero = parse_decimal(result.as_str()).is_ok_and(|result| result.is_zero());
+    let result = if zero {
+        format!("is less than {}", smallest_amount(result.as_str()))
+    } else {
+        format!("= {}", result.as_str())
+    };
     format!(
-        "{} {from} = {} {to}\nRate: 1 {from} = {} {to}\n{step_lines}\nas of {}{}{}{}{order_use}",
+        "{} {from} {result} {to}\nRate: 1 {from} = {} {to}\n{step_lines}\nas of {}{}{}{}{order_use}",
         amount.as_str(),
-        result.as_str(),
         parse_decimal(rate.as_str()).map_or_else(|_| rate.as_str().to_owned(), rounded_price),
         format_time(*as_of),
         age.unwrap_or_default(),
         error.unwrap_or_default(),
         marks_note(*simulated, *state)
     )
+}
+
+/// The smallest amount with as many decimals as `zero`, such as 0.01 for 0.00.
+fn smallest_amount(zero: &str) -> String {
+    format!("{}1", zero.strip_suffix('0').unwrap_or(zero))
 }
 
 /// One price of a conversion with its origin, such as `  times 84000.12 of BTC-EUR, agreed by kraken, okx`.

@@ -187,6 +187,18 @@ async fn error_of_an_unknown_path_states_that_another_service_responded() {
     assert_eq!(error.err().unwrap().to_string(), "Order 7 does not exist. (not_found)");
 }
 
+#[tokio::test]
+async fn fault_of_the_platform_names_the_command_that_shows_the_cause() {
+    for code in [Code::PriceUnavailable, Code::DatabaseUnavailable, Code::CacheUnavailable, Code::UpstreamUnavailable] {
+        let client = client(&serve(vec![problem(code, "It failed.")]));
+        let error = client.get(&client.endpoints.orders, "api/v1/orders").await.err().unwrap().to_string();
+        assert!(error.ends_with(&client.health_hint()), "{error}");
+    }
+    let client = client(&serve(vec![problem(Code::TooManyRequests, "Too many requests.")]));
+    let error = client.get(&client.endpoints.orders, "api/v1/orders").await.err().unwrap().to_string();
+    assert!(!error.contains("health"), "{error}");
+}
+
 #[test]
 fn health_command_names_the_address_of_health_check_unless_both_addresses_are_defaults() {
     let command = client("http://127.0.0.1:9001").health_command();

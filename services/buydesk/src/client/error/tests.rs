@@ -85,11 +85,47 @@ fn denial_of_an_order_that_was_not_sent_keeps_the_next_step() {
 }
 
 #[test]
-fn field_at_the_end_of_a_message_is_replaced_by_its_option() {
-    let options = &[FieldOption { field: "from", option: "--from" }, FieldOption { field: "to", option: "--to" }];
-    let error = FieldError::new("from", "must not be later than to");
-    let error = client_error(Problem::validation(vec![error])).naming_options(options);
-    assert_eq!(error.to_string(), "--from must not be later than --to (validation_failed)");
+fn compared_field_of_a_message_is_replaced_by_its_option() {
+    let options = [("from", "--from"), ("to", "--to"), ("min_amount", "--min-amount"), ("max_amount", "--max-amount")];
+    let options = options.map(|(field, option)| FieldOption { field, option });
+    for (field, message, expected) in [
+        ("from", "must not be later than to", "--from must not be later than --to"),
+        (
+            "from",
+            r#"must not be later than to ("2026-01-01"), but is "than to""#,
+            r#"--from must not be later than --to ("2026-01-01"), but is "than to""#,
+        ),
+        (
+            "min_amount",
+            "must not be greater than max_amount (1.00), but is 5.00",
+            "--min-amount must not be greater than --max-amount (1.00), but is 5.00",
+        ),
+        (
+            "to",
+            r#"must be another currency or coin than from, but is "BTC""#,
+            r#"--to must be another currency or coin than --from, but is "BTC""#,
+        ),
+        (
+            "to",
+            "must be a wallet in EUR, the currency of from, but is in USD",
+            "--to must be a wallet in EUR, the currency of --from, but is in USD",
+        ),
+        ("to", "must not be longer than top", "--to must not be longer than top"),
+    ] {
+        let error = client_error(Problem::validation(vec![FieldError::new(field, message)])).naming_options(&options);
+        assert_eq!(error.to_string(), format!("{expected} (validation_failed)"));
+    }
+}
+
+#[test]
+fn time_of_the_next_attempt_is_stated_once() {
+    let problem = Problem::new(Code::DatabaseUnavailable, "The database is unavailable. Try again in a moment.");
+    let waiting = client_error(problem.clone().retry_after(Duration::from_secs(2)));
+    assert_eq!(waiting.to_string(), "The database is unavailable. (database_unavailable)\nTry again in 2 s.");
+    assert_eq!(document(waiting)[DETAIL], "The database is unavailable.");
+    // Without the header, the sentence of the service is the only advice.
+    let problem = Problem { retry_after: None, ..problem };
+    assert!(client_error(problem).to_string().contains(" Try again in a moment. ("));
 }
 
 #[test]

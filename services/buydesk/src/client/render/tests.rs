@@ -100,6 +100,23 @@ fn conversion_names_the_legs_of_a_computed_price() {
 }
 
 #[test]
+fn result_below_the_smallest_amount_is_not_shown_as_zero() {
+    let step = json!({ "direction": "BTC-EUR", "price": "84000.00", "inverse": false, "as_of": NOW, "kind": "agreed" });
+    for (to, result, shown) in [
+        ("EUR", "0.00", "0.00000001 BTC is less than 0.01 EUR\n"),
+        ("JPY", "0", "0.00000001 BTC is less than 1 JPY\n"),
+        ("EUR", "0.01", "0.00000001 BTC = 0.01 EUR\n"),
+    ] {
+        let value = json!({
+            "from": "BTC", "to": to, "amount": "0.00000001", "result": result, "decimals": 2, "rounding": "half_even",
+            "rate": "84000.00", "path": "direct", "steps": [step], "as_of": NOW, "simulated": true,
+        });
+        let text = conversion(&serde_json::from_str(&value.to_string()).unwrap(), "buydesk price");
+        assert!(text.starts_with(shown), "{text}");
+    }
+}
+
+#[test]
 fn conversion_shows_the_prices_of_the_legs_and_their_sources() {
     let legs = json!([
         { "direction": "BTC-USD", "price": "91000.50", "inverse": false, "as_of": NOW, "kind": "agreed", "sources": ["kraken", "okx"] },
