@@ -149,7 +149,7 @@ start_nginx() {
       for (i = 1; i <= count && !replaced; i++) print "    server " list[i] parameters
       replaced = 1
     }' deployment/nginx/conf/upstreams.conf >"$folder/conf/upstreams.conf"
-  nginx -e stderr -p "$folder" -c "$folder/conf/nginx.conf" >"$work/nginx.log" 2>&1 &
+  nginx -e stderr -p "$folder" -c "$folder/conf/nginx.conf" -g 'daemon off;' >"$work/nginx.log" 2>&1 &
   pids+=($!)
   wait_for "$NGINX_URL/livez"
 }
