@@ -201,7 +201,7 @@ fn use_of_higher_layer_is_detected() {
 }
 
 #[test]
-fn cycle_is_detected_through_groups_and_relative_paths() {
+fn cycle_is_detected_through_braces_and_relative_paths() {
     let cycles = |sources: &[_]| graph(sources).cycles().into_iter().collect::<Vec<_>>();
     let sources = [
         ("orders::store", "use super::{policy::{self, Decision}};"),

@@ -190,7 +190,7 @@ async fn user_sees_only_itself_and_receives_not_found_for_others() {
         }
         assert_eq!(answers[0], answers[1], "{path}");
     }
-    // No look-up was sent, so the time of the response does not disclose whether the other user exists.
+    // No look-up was sent, so the response time does not disclose whether the other user exists.
     assert_eq!(fixture.directory.calls(), calls);
 
     // With each filter, the list contains at most the user itself, and one look-up is sent.

@@ -69,8 +69,8 @@ impl ModuleGraph {
 /// The names that each name uses.
 type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// Returns at least one cycle of names that use each other in a cycle. A cycle starts with its smallest name, so that no cycle
-/// occurs twice.
+/// Returns at least one cycle if the graph has any. Each cycle starts with its smallest name, so that no cycle is
+/// returned twice.
 fn cycles_of<'a>(graph: &Graph<'a>) -> Vec<Vec<&'a str>> {
     let edges = graph.iter().flat_map(|(from, to)| to.iter().map(move |to| (*from, *to)));
     let cycles = edges.filter_map(|(from, to)| {

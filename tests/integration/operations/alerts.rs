@@ -82,7 +82,7 @@ impl Webhook {
                 }
             }
         };
-        tokio::time::timeout(FIRES_WITHIN, next).await.expect("a notification arrives")
+        tokio::time::timeout(FIRES_WITHIN, next).await.expect("no notification has arrived")
     }
 }
 
@@ -282,7 +282,7 @@ async fn history_and_silences_survive_a_restart_of_health_check() {
     let silence = platform.client.post(&silences, new.to_string()).await.json(201);
     platform.fetch_orders.kill().await;
     let period = async |is_expected: fn(&HistoryPeriod) -> bool| {
-        wait_until("the history has the period", FIRES_WITHIN, async || {
+        wait_until("the history has the expected period of fetch-orders", FIRES_WITHIN, async || {
             let url = platform.health_check.url("/api/v1/health/history?subject=fetch-orders&kind=service");
             let page: HistoryPage = serde_json::from_value(platform.client.get(url).await.json(200)).unwrap();
             page.data.into_iter().find(is_expected)
@@ -293,7 +293,7 @@ async fn history_and_silences_survive_a_restart_of_health_check() {
 
     platform.health_check.kill().await;
     platform.health_check.start().await;
-    assert_eq!(period(|period| period.state == "missing").await, missing, "the period continues after a restart");
+    assert_eq!(period(|period| period.state == "missing").await, missing, "the period must continue after a restart");
     assert_eq!(platform.client.get(&silences).await.json(200)["data"], json!([silence]));
     platform.fetch_orders.start().await;
     let ended = period(|period| period.state == "missing" && period.to.is_some()).await;

@@ -251,7 +251,7 @@ async fn seed_needs_confirmation_and_refuses_a_database_of_real_orders() {
     let seeded = run_buydesk(&["seed", "orders", "--count", "3", "--yes"], folder.path(), &url);
     let output = String::from_utf8_lossy(&seeded.stdout);
     assert!(seeded.status.success() && output.contains("3 orders"), "{seeded:?}");
-    // `--count` is the number of generated users after the command.
+    // For users, `--count` is their total in the database after the command.
     for (count, expected) in
         [("3", "3 generated users. This command added 3."), ("5", "5 generated users. This command added 2.")]
     {

@@ -12,7 +12,7 @@ use std::{
 
 use tests::{environment::binary_path, servers::Database};
 
-/// The id of a user without privileges. No user needs to have this id.
+/// A user id without privileges. The machine needs no account with this id.
 const UNPRIVILEGED: u32 = 65534;
 
 fn db_proxy(program: &Path, database_url: &str) -> Command {

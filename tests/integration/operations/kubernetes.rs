@@ -156,7 +156,7 @@ fn pods_run_with_the_least_privilege() {
                 "{service}"
             );
             for resources in [&container["resources"]["requests"], &container["resources"]["limits"]] {
-                assert!(resources["memory"].is_string(), "{service} has no request or limit of memory");
+                assert!(resources["memory"].is_string(), "{service} lacks a memory request or a memory limit");
             }
         }
     }
@@ -238,7 +238,7 @@ fn network_policies_permit_exactly_the_calls_of_the_services() {
         let callers: BTreeSet<_> = callers.map(str::to_owned).collect();
         let permitted = peers(&policy["ingress"], "from");
         match service {
-            // Every service reports to health-check, so one rule without names permits all of them.
+            // Almost every service reports to health-check. One rule without names permits all services.
             "health-check" => assert!(permitted.is_empty(), "{service}"),
             // price-updater calls exchange-sim at the URLs of price sources, which `calls` does not read.
             DEMO_SERVICE => assert_eq!(permitted, BTreeSet::from(["price-updater".to_owned()])),

@@ -24,7 +24,7 @@ use tests::{
 on_both_stacks!(
     services_work_with_only_their_own_tokens,
     token_permits_only_the_requests_of_its_caller,
-    service_with_another_token_names_the_setting_only_in_readyz,
+    service_with_a_wrong_token_names_the_setting_only_in_readyz,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -73,9 +73,9 @@ async fn send_as(
     .await
 }
 
-/// A service with another `INTERNAL_TOKEN` is not ready, and `/readyz` states the reason. Clients of the service receive
+/// A service with a wrong `INTERNAL_TOKEN` is not ready, and `/readyz` states the reason. Clients of the service receive
 /// `upstream_unavailable` without this reason.
-async fn service_with_another_token_names_the_setting_only_in_readyz(stack: Stack) {
+async fn service_with_a_wrong_token_names_the_setting_only_in_readyz(stack: Stack) {
     let platform = Platform::start(stack).await;
     let other = [("INTERNAL_TOKEN", "another-internal-token")];
     for service in [&platform.create_order, &platform.fetch_orders] {

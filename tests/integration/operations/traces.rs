@@ -1,4 +1,5 @@
-//! Traces: the spans that a collector receives, and the trace ids in the log.
+//! Traces: the spans that a collector receives, and the trace ids in the log. The commands that one
+//! transaction decides are a group.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -116,7 +117,7 @@ async fn trace_follows_an_order_from_its_request_to_its_transaction() {
         assert_eq!((&member.links, &whole.links), (&vec![link(whole)], &vec![link(member)]));
     }
 
-    // A read passes create-order, fetch-orders and db-proxy.
+    // A read passes through create-order, fetch-orders and db-proxy.
     let path = format!("/api/v1/orders/{}", order["id"].as_str().unwrap());
     let read = client.request("GET", url(&platform, create_order::App::NAME, &path));
     in_trace(read, 2, SAMPLED).await.json(200);
@@ -189,7 +190,7 @@ async fn each_order_of_a_group_has_its_own_trace_with_a_link_to_the_group() {
     .await;
     let members: Vec<_> = group.links.iter().map(|member| &commits[member]).collect();
     let traces: BTreeSet<_> = members.iter().map(|member| &member.trace_id).collect();
-    assert_eq!(traces.len(), members.len(), "each order has its own trace");
+    assert_eq!(traces.len(), members.len(), "several orders share a trace");
     assert_eq!(group.attributes["buydesk.group.size"], members.len().to_string());
     for member in members {
         assert_eq!(member.links, [link(&group)]);

@@ -33,7 +33,7 @@ async fn annotations_are_shown_in_every_response_and_found_by_reference(stack: S
     let id = order["id"].as_str().unwrap();
     assert_eq!(platform.fetch(&format!("/api/v1/orders/{id}")).await.json(200), order);
 
-    // Several orders can have the same reference. An order from a quote also has a reference.
+    // Several orders can have the same reference. An order from a quote can have a reference, too.
     let quote = platform.quote(json!({ "currency": "EUR", "amount": "5" }).to_string()).await.json(201);
     let from_quote = json!({ "quote": quote["id"], "client_reference": REFERENCE }).to_string();
     let second = platform.place(from_quote).await.json(201);

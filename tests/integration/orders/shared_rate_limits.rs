@@ -1,4 +1,5 @@
-//! Rate limits that several instances of a service share through Redis.
+//! Rate limits that several instances of a service share through Redis. An instance draws requests from Redis in
+//! advance. The requests of one draw are an *allowance*.
 
 use std::{
     collections::BTreeMap,

@@ -231,8 +231,8 @@ async fn body_over_size_limit_is_refused(stack: Stack) {
     let padded = |size: usize| format!("{}{}", order("EUR", "1"), " ".repeat(size));
     for path in PATHS {
         let url = platform.create_order.url(path);
-        // The service possibly closes the connection before it has received the whole body. An HTTP client could then
-        // miss the response.
+        // The service possibly closes the connection before it has received the whole body. An HTTP client can miss the
+        // response to an incomplete request, so the test sends raw bytes.
         let head = |length: &str| {
             format!(
                 "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n{length}\r\n\r\n"

@@ -74,8 +74,8 @@ async fn price_after_a_real_crash_is_used_within_three_minutes() {
             let report = run_timeline(json, 8, seed).await;
             assert_no_violation(&report);
             // A bitcoin costs about 91,000 dollars before and 64,000 after the crash.
-            let used =
-                first_fresh_below(&report, 120, Currency::USD, 66_000).expect("the price after the crash is used");
+            let used = first_fresh_below(&report, 120, Currency::USD, 66_000)
+                .expect("no order used the price after the crash");
             assert!(
                 used <= reached + 180,
                 "the market reached the price after {reached} s, and orders used it after {used} s"

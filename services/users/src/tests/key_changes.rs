@@ -57,7 +57,7 @@ async fn change_of_a_key_reports_every_invalid_field() {
         expected.sort_unstable();
         assert_eq!((refused.status, actual), (422, expected), "{patch}: {}", refused.body);
     }
-    assert_eq!(fixture.patch(&path, json!({})).await.body, key, "a refused change has no effect");
+    assert_eq!(fixture.patch(&path, json!({})).await.body, key, "a refused change was stored");
     // Every error about the limit states the range.
     for limit in [json!(0), json!(-1), json!(1.5), json!("600"), json!(MAX_KEY_RATE + 1)] {
         let refused = fixture.patch(&path, json!({ "rate_limit_per_minute": limit })).await.body;

@@ -14,7 +14,7 @@ fn fields<T>(result: Result<T, Vec<FieldError>>) -> Vec<String> {
 }
 
 #[test]
-fn user_needs_an_address_and_a_name() {
+fn user_needs_an_email_address_and_a_name() {
     let user = |email: &str, name: &str| UserPayload { email: Some(email.to_owned()), name: Some(name.to_owned()) };
     let command = validate_user(&user("Ada@example.org", "Ada")).unwrap();
     assert_eq!((command.email.as_str(), command.name.as_str()), ("Ada@example.org", "Ada"));
@@ -24,7 +24,7 @@ fn user_needs_an_address_and_a_name() {
 }
 
 #[test]
-fn invisible_characters_are_refused_in_new_names_and_addresses() {
+fn invisible_characters_are_refused_in_new_names_and_email_addresses() {
     let (name, email) = ("Ada\u{202e}nimda".to_owned(), "ada\u{200b}@example.org".to_owned());
     let invisible = |field, code, text: &str| {
         FieldError::new(field, format!("must not contain the invisible character {code}, but is {text:?}"))

@@ -65,8 +65,8 @@ async fn failed_creation_states_whether_a_wallet_may_exist() {
         let context = format!("{fault:?} {key:?}: {}", failed.text);
         assert_eq!((failed.status, failed.code()), (503, code), "{context}");
         assert_eq!(failed.body["subcode"].as_str(), subcode, "{context}");
-        let is_denied = failed.body["detail"].as_str().unwrap().ends_with(" No wallet was created.");
-        assert_eq!(is_denied, code != "outcome_unknown", "{context}");
+        let states_no_wallet = failed.body["detail"].as_str().unwrap().ends_with(" No wallet was created.");
+        assert_eq!(states_no_wallet, code != "outcome_unknown", "{context}");
         // The same request with the key of the response shows whether the wallet exists, also if the service generated the key.
         if code == "outcome_unknown" {
             let key = failed.body["idempotency_key"].as_str().unwrap().to_owned();

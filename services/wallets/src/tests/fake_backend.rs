@@ -55,7 +55,7 @@ struct State {
     requested: Option<MoveCommand>,
     /// Whether a final decision was returned.
     is_decided: bool,
-    /// Whether a request was possibly processed although no decision was returned.
+    /// Whether a request was possibly processed although no final decision was returned.
     is_indeterminate: bool,
 }
 

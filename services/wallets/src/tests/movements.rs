@@ -108,7 +108,7 @@ async fn malformed_keys_and_fields_are_named() {
         let refused = fixture.send(sent).await;
         assert_eq!((refused.status, refused.code()), (400, "bad_request"), "{body}: {}", refused.text);
     }
-    assert!(fixture.backend.batches().is_empty(), "nothing was sent to db-proxy");
+    assert!(fixture.backend.batches().is_empty(), "a refused request was sent to db-proxy");
     assert_eq!(fixture.post(&operation_path(7), deposit("1")).await.invalid_fields(), ["id"]);
     let not_utf8 = fixture.get(&format!("{WALLETS_PATH}/%ff")).await;
     assert_eq!((not_utf8.status, not_utf8.invalid_fields()), (422, vec!["id"]));

@@ -154,7 +154,7 @@ async fn last_use_of_a_key_is_recorded(stack: Stack) {
         let of = |id| keys.data.iter().find(|key| key.id == id).unwrap().last_used_at;
         (of(active.details.id), of(idle.details.id))
     };
-    assert_eq!(last_uses().await, (None, None), "the last use is not written during the request");
+    assert_eq!(last_uses().await, (None, None), "the last use was written during the request");
     // A service records the last uses when it stops.
     platform.create_order.stop().await;
     let (active, idle) = last_uses().await;

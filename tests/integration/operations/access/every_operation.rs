@@ -30,7 +30,7 @@ enum Sender {
     Operator,
     /// With a key that has one scope.
     User(Scope, KeySecret),
-    /// With the token of this caller for the server.
+    /// With the token that this service sends to the server.
     Service(Caller),
 }
 

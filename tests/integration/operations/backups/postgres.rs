@@ -92,8 +92,8 @@ async fn failed_backups_and_restores_leave_no_files() {
     assert!(early.contains("--to-time must be later than the backup, so use an earlier backup"), "{early}");
     let late = error_of(&site.restore(file, "new", &["--to-time", "2100-01-02T03:04:05Z"]));
     assert!(late.contains("recovery ended before configured recovery target was reached"), "{late}");
-    let no_archive = error_of(&site.restore(file, "new", &["--wal-from", "absent"]));
-    assert!(no_archive.contains("the archive of the write-ahead log absent does not exist"), "{no_archive}");
+    let no_archive = error_of(&site.restore(file, "new", &["--wal-from", "no-such-folder"]));
+    assert!(no_archive.contains("the archive of the write-ahead log no-such-folder does not exist"), "{no_archive}");
     let no_target = site.buydesk("", &["restore", file]);
     assert_eq!(no_target.status.code(), Some(2), "{no_target:?}");
 

@@ -245,7 +245,7 @@ async fn restore_is_refused_while_the_product_runs_although_the_database_file_wa
 fn full_disk_leaves_no_backup() {
     let folder = seeded_folder(4000);
     let disk = SmallDisk::new(1);
-    // Only commands of the launcher see the disk, so `ls` is one of them.
+    // The disk is visible only to processes that the launcher starts, so the script also runs `ls`.
     let script = format!(
         "'{}' --json backup --to '{1}' --key-file backup.key; code=$?; ls -A '{1}' | wc -l; exit $code",
         binary_path("buydesk").display(),

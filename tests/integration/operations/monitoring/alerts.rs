@@ -115,7 +115,7 @@ async fn every_alert_is_tested_and_has_a_severity_a_summary_and_a_runbook_entry(
         }
     }
     assert_eq!(found, entries, "the runbook entries differ from the alerts");
-    assert_eq!(index.matches("\n| [").count(), alerts.len(), "number of lines in the index of runbooks");
+    assert_eq!(index.matches("\n| [").count(), alerts.len(), "the index of runbooks must have one line for each alert");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The documents describe each operation: its group, its errors, and examples of requests.
+//! The documents describe each operation: its group, its errors, and examples of requests. A group is an OpenAPI tag.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,12 @@ fn every_operation_has_one_group() {
         let mut used = BTreeSet::new();
         for operation in operations(&document) {
             let groups = operation.value["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
-            assert_eq!(groups.len(), 1, "{service}: {} has no group or several", operation.value["operationId"]);
+            assert_eq!(
+                groups.len(),
+                1,
+                "{service}: {} does not have exactly one group",
+                operation.value["operationId"]
+            );
             used.insert(groups[0].as_str().unwrap());
         }
         assert_eq!(used, described, "{service}");

@@ -183,7 +183,7 @@ async fn pushed_snapshot_is_stored_without_delay_and_without_requests() {
     let ingestion = Ingestion::start(Some(Bytes::new()), None, true);
     ingestion.push(event(&snapshot_with_one_course(time_at(0), "91000"))).await;
     assert_eq!(ingestion.first_value().as_deref(), Some("91000.00"));
-    // The last request before the stream possibly ends after the first event.
+    // Any request from before the start of the stream ends during this second.
     ingestion.push_keep_alives(1).await;
     let (requests, database_reads) = (ingestion.requests(), ingestion.database_reads());
     for second in 1..=20 {

@@ -7,7 +7,7 @@ use super::*;
 use crate::tests::fixtures::time_at;
 
 #[test]
-fn stored_course_has_its_start_as_time_of_observation() {
+fn field_since_of_a_stored_course_becomes_its_observation_time() {
     assert_eq!(snapshot_from_courses(vec![]), None);
     let stored = |exchanger: &str, since, simulated| StoredCourse {
         exchanger: exchanger.to_owned(),

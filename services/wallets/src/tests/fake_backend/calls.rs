@@ -126,7 +126,7 @@ impl WalletBackend for FakeBackend {
                     outcome.refused.is_none_or(|refused| refused.reason != MoveRefusalReason::InsufficientFunds)
                 };
                 let mut state = self.state();
-                // A refusal because of a balance is not final, because the first attempt may still move the money.
+                // A refusal because of a balance is not final, because the first attempt can move the money later.
                 (state.is_decided, state.is_indeterminate) =
                     if outcomes.iter().all(is_final) { (true, false) } else { (false, true) };
                 drop(state);
