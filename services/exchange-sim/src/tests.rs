@@ -181,7 +181,7 @@ async fn unknown_pairs_are_refused_in_the_real_format() {
     }
 }
 
-/// Only a `Config` that was built in code can have an invalid move.
+/// `Config::from_env` refuses an invalid move, so the test builds the `Config` itself.
 #[tokio::test(start_paused = true)]
 async fn configured_timeline_with_an_invalid_move_of_the_market_is_ignored() {
     let timeline = serde_json::from_str(r#"[{"exchange":"kraken","at_seconds":0,"fault":"down"}]"#).unwrap();

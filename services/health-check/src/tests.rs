@@ -221,7 +221,7 @@ async fn misspelt_field_of_a_silence_is_refused() {
     assert_eq!(response.status(), 422);
     let problem: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(problem["errors"], json!([{"field": "alrt", "message": "is unknown; did you mean alert?"}]));
-    // Wrong types and missing fields do not hide wrong values.
+    // Wrong values are reported together with wrong types and missing fields.
     let body = json!({ "service": "rats", "alert": 7, "for_secs": 0, "x": 1, "reason": "" });
     let request = http_client().post(&url).bearer_auth(OPERATOR_TOKEN).header("content-type", "application/json");
     let response = request.body(body.to_string()).send().await.unwrap();

@@ -215,7 +215,7 @@ impl RedisProxy {
         let listener = TcpListener::bind(address.unwrap_or(([127, 0, 0, 1], 0).into())).await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
-            // Dropped with the task, which closes every connection.
+            // When the task ends, the set is dropped, and every connection closes.
             let mut connections = JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut server = TcpStream::connect(&redis).await.unwrap();

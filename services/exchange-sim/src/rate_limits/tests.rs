@@ -67,10 +67,10 @@ fn faults_refuse_calls_below_the_limit() {
     let wide = RateLimit { max_weight: 1_000, ..WITHOUT_RETRY_AFTER };
     let fault = |new: NewFault| Fault::new(&NewFault { seconds: Some(30), ..new }, time_at(0)).unwrap();
     let new_fault = |kind| fault(NewFault::new(kind));
-    let first_ban = |fault: &Fault| call(&RateLimiter::default(), &wide, Some(fault), 0);
-    assert_eq!(first_ban(&new_fault(FaultKind::RateLimited)), Some((None, false)));
-    assert_eq!(first_ban(&new_fault(FaultKind::RateLimitedSilently)), Some((None, false)));
-    assert_eq!(first_ban(&new_fault(FaultKind::IpBanned)), Some((Some(120), true)));
+    let first_refusal = |fault: &Fault| call(&RateLimiter::default(), &wide, Some(fault), 0);
+    assert_eq!(first_refusal(&new_fault(FaultKind::RateLimited)), Some((None, false)));
+    assert_eq!(first_refusal(&new_fault(FaultKind::RateLimitedSilently)), Some((None, false)));
+    assert_eq!(first_refusal(&new_fault(FaultKind::IpBanned)), Some((Some(120), true)));
     let with_retry_after = fault(NewFault { retry_after: Some(7), ..NewFault::new(FaultKind::RateLimited) });
     let limiter = RateLimiter::default();
     assert_eq!(call(&limiter, &wide, Some(&with_retry_after), 0), Some((Some(7), false)));

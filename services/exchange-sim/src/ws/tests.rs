@@ -279,7 +279,7 @@ async fn idle_time_restarts_after_the_fault_silent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fault_heartbeat_only_stops_the_prices() {
+async fn no_prices_are_sent_during_the_fault_heartbeat_only() {
     for (path, exchange, min_heartbeats) in [(COINBASE, "coinbase", 9), (KRAKEN, "kraken", 9), (OKX, "okx", 0)] {
         let simulation = new_simulation();
         let mut client = subscribed(&simulation, path).await;
@@ -334,7 +334,7 @@ async fn fault_refuses_new_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn banned_client_gets_the_status_of_each_exchange() {
+async fn each_exchange_refuses_a_banned_client_with_its_own_status() {
     let simulation = new_simulation();
     for (path, exchange, status) in
         [(BINANCE, "binance", 418), (COINBASE, "coinbase", 429), (KRAKEN, "kraken", 429), (OKX, "okx", 429)]

@@ -93,7 +93,7 @@ async fn component_of_each_address_states_why_nginx_does_not_answer() {
 }
 
 #[tokio::test]
-async fn readiness_contains_the_address_only_on_loopback() {
+async fn readyz_contains_the_address_only_on_loopback() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     for (bind_address, shown) in [("127.0.0.1:0", true), ("0.0.0.0:0", false)] {
         let config = Config {
@@ -105,7 +105,7 @@ async fn readiness_contains_the_address_only_on_loopback() {
         };
         let app = App::build(config, TcpListener::bind(bind_address).await.unwrap().into()).await.unwrap();
         let url = format!("http://{}/readyz", connect_address(app.address().unwrap()));
-        // Heartbeats always contain the address. Only operators see their details.
+        // Heartbeats contain the address in both cases. Beyond loopback, only operators see the details of heartbeats.
         let [part] = (app.readiness())().await.try_into().unwrap();
         assert!(part.detail.unwrap().contains(&unused));
         tokio::spawn(app.run_until(CancellationToken::new()));

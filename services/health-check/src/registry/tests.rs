@@ -98,7 +98,10 @@ fn unready_component_is_reported_in_the_change_and_as_infrastructure() {
     assert_eq!(shown, [("cache", true, by()), ("database", false, by())], "a service is not infrastructure");
     assert_eq!((infrastructure[0].marks.join(" ").as_str(), infrastructure[1].marks.len()), ("prolonged", 0));
     let outdated = registry.infrastructure(instants_at(200));
-    assert!(outdated.iter().all(|component| !component.ready), "no running instance reports them: {outdated:?}");
+    assert!(
+        outdated.iter().all(|component| !component.ready),
+        "a component is ready, although no running instance reports it: {outdated:?}"
+    );
 }
 
 #[test]
@@ -212,7 +215,7 @@ fn order_intake_is_unknown_as_soon_as_the_stated_time_has_passed_without_a_heart
     assert_eq!(state(&registry, "create-order", 119), Alive);
     assert_eq!(state(&registry, "create-order", 120), Missing);
     assert!(registry.order_intake(instants_at(120)).reason.unwrap().contains("has not reported since"));
-    // If a heartbeat states no time, the order intake is known until the instance is missing.
+    // Without `next_within_secs`, the order intake is known until the instance is missing.
     record_alive(&mut registry, "create-order", "a", 200);
     assert!(registry.order_intake(instants_at(349)).accepted);
 }

@@ -53,8 +53,8 @@ fn template_has_no_external_resources_and_inserts_no_html() {
     }
 }
 
-/// `getJson` repeats a request without the password if the password is refused. On loopback, an outdated password must
-/// not hide reports and history.
+/// Only `getJson` repeats a request without the password after a refusal. Without the repetition, an outdated password
+/// would hide reports and history on loopback.
 #[test]
 fn every_request_of_the_page_uses_get_json() {
     assert_eq!(SCRIPT.matches("\"api/v1/").count(), 3);

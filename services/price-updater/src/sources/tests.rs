@@ -61,7 +61,7 @@ fn source_names_are_unique() {
     }
 }
 
-/// A market snapshot with more sources or pairs would be refused.
+/// A market snapshot with more than [`MAX_SOURCES`] sources or [`MAX_COURSES`] courses is refused.
 #[test]
 fn all_sources_and_pairs_fit_into_a_market_snapshot() {
     assert!(SOURCES.len() <= MAX_SOURCES);

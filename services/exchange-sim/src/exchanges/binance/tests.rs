@@ -33,7 +33,7 @@ async fn unknown_pair_and_wrong_parameters_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn delisted_pair_is_served_unless_the_call_requires_the_status_trading() {
     let sim = Sim::new();
-    // The price is constant: two fifths of the market price in May 2023.
+    // The price is constant: two fifths of the simulated market price at a time in May 2023.
     let old = sim.json(&format!("{PRICE}?symbol=BTCGBP")).await;
     assert!(old["price"].as_str().unwrap().starts_with('2'), "{old}");
     let trading = sim.json(&format!("{PRICE}?{LISTED_AND_DELISTED}&symbolStatus=TRADING")).await;

@@ -93,7 +93,7 @@ fn silenced_alert_is_notified_if_it_still_fires_after_the_silence() {
     let alert = tracker.alerts().next().unwrap();
     assert_eq!((alert.state, alert.silence.as_deref()), (AlertState::Firing, Some("s")));
     assert_eq!(update(&mut tracker, &[disk_fault()], 60), [AlertState::Firing]);
-    // The end of a fault that was notified is also notified during a silence.
+    // The resolution of a notified alert is sent even during a silence.
     notifications_in_silence(&mut tracker, &[], 70);
     assert_eq!(notifications_in_silence(&mut tracker, &[], 80), 1);
 

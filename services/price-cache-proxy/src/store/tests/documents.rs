@@ -65,8 +65,7 @@ async fn document_expires_at_its_exact_time() {
         put(&writer, &market_snapshot, now).await;
         let just_before = |end: Timestamp| end.minus(Duration::from_micros(1));
         for store in [&reader, &writer] {
-            // The first read caches the document and sets its lifetime by the monotonic clock, so the first read is at
-            // `now`.
+            // The reader caches a document at the first read. The lifetime by the monotonic clock starts at that read.
             assert_eq!(read(store, now).await, Some(price_record.clone()), "{store:?}");
             assert_eq!(read(store, now).await, Some(market_snapshot.clone()), "{store:?}");
             let (record_end, snapshot_end) = (price_record.expires_at, seconds_after(now, SNAPSHOT_TTL.as_secs()));

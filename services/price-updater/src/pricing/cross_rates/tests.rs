@@ -109,7 +109,7 @@ fn one_wrong_bank_of_three_has_no_effect() {
             assert!(low < price && price < high, "{source} reports {wrong}: {price}");
         }
     }
-    // A wrong rate of the dollar falsifies every rate of that bank.
+    // A wrong rate of the dollar falsifies every rate of the same bank.
     assert_eq!(convert(&with_wrong_rate("ecb", "EUR-USD", "2.1"), "CHF"), converted("78988.00", "BTC-USD USD-CHF"));
 }
 

@@ -130,7 +130,7 @@ fn source_that_returns_with_the_same_numbers_is_frozen() {
 }
 
 #[test]
-fn usdt_moves_with_the_dollar_and_other_coins_do_not() {
+fn price_in_usdt_is_compared_with_the_price_in_dollars_and_other_coins_are_not() {
     let mut detector = FreezeDetector::default();
     let start = Instant::now();
     for time in 0_u32..20 {

@@ -168,12 +168,11 @@ fn price_converted_from_exchanges_replaces_the_price_of_an_index() {
     let roubles = [fixing("USD-RUB", "90"), index("BTC-RUB", "8200000", 0)];
     let pair: CurrencyPair = "BTC-RUB".parse().unwrap();
     let in_roubles = |votes: &[Vote], traded: &[&str]| price(&market(votes, &["RUB"], traded), "BTC-RUB");
-    // The converted price is used even if the index is newer.
     let both = [dollars, roubles[0], roubles[1]];
     assert_eq!(in_roubles(&both, &["BTC-USD"]), priced("8190000.00", Method::Cross));
     let votes = market(&both, &["RUB"], &[]).prices[&pair].votes.clone();
     assert_eq!((votes.len(), votes[0].used, votes[0].rejected), (1, false, Some(Rejection::OtherKind)));
-    // The index is used in two cases: no exchange reports dollars, or exchanges trade the pair.
+    // The index is used if no exchange reports dollars, or if exchanges trade the pair.
     assert_eq!(in_roubles(&roubles, &[]), priced("8200000.00", Method::Median));
     let dollars_by_index = [index("BTC-USD", "91000", 0), roubles[0], roubles[1]];
     assert_eq!(in_roubles(&dollars_by_index, &[]), priced("8200000.00", Method::Median));

@@ -345,5 +345,5 @@ fn currencies_of_the_record_change_while_the_service_runs() {
     let step = lifecycle.publish(&[(Currency::EUR, good(30)), (Currency::GBP, good(30))].into(), time_at(30));
     assert!(stored(&step, time_at(30)).price(Currency::EUR).is_none());
     let step = lifecycle.publish(&[(Currency::GBP, withheld())].into(), time_at(45));
-    assert_eq!(changes(&[step]), [AvailabilityChange::Stopped], "the changed setting applies to all currencies");
+    assert_eq!(changes(&[step]), [AvailabilityChange::Stopped], "`stop_while_withheld` is now true");
 }

@@ -37,7 +37,7 @@ fn changed_courses_are_sent_until_they_are_stored() {
 }
 
 #[test]
-fn stored_courses_are_sent_again_in_a_new_term_and_after_some_minutes() {
+fn stored_courses_are_sent_again_in_a_new_term_of_leadership_and_after_five_minutes() {
     let snapshot = market_snapshot(Timestamp::now(), vec![course("a", "1", 1)], vec![], MarketPrices::default());
     let (mut stored, start) = (StoredCourses::default(), Instant::now());
     let mut sends = |term, minutes| {

@@ -94,7 +94,7 @@ async fn rejections_start_a_backoff() {
     assert_backoff(429, &[], 60).await;
     assert_backoff(418, &[("retry-after", "soon")], 60).await;
     assert_backoff(403, &[], 60).await;
-    // A date is relative to the `Date` of the response.
+    // A date is compared with the `Date` of the response. Without a `Date`, it is compared with the current time.
     assert_backoff(429, DATED, 120).await;
     assert_backoff(429, &[("retry-after", "Fri, 02 Jan 2026 03:06:05 GMT")], 1).await;
 }

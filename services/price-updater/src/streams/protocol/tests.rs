@@ -17,7 +17,7 @@ fn path_of_the_base_url_is_kept() {
 }
 
 #[test]
-fn default_urls_are_encrypted() {
+fn default_urls_use_tls() {
     for protocol in PROTOCOLS {
         assert!(protocol.default_url.starts_with("wss://"), "{}", protocol.default_url);
     }

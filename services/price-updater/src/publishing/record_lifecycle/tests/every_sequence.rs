@@ -32,7 +32,7 @@ const EARLY_LIFETIME: u64 = 3 * PUBLISH_INTERVAL + LAST_POLL + 1 + TTL;
 /// When the record is read, in seconds after each publish interval begins: just after and just before each poll.
 const READ_AFTER: [u64; 6] = [0, 4, 5, 9, 10, PUBLISH_INTERVAL - 1];
 
-/// A failure right before a publish interval.
+/// A restart or a loss of data right before a publish interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Incident {
     UpdaterRestarts,
