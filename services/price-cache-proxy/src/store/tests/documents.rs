@@ -152,7 +152,8 @@ async fn record_whose_first_price_has_expired_is_kept_until_its_last_price_expir
     }
 }
 
-/// An instance whose clock was ahead wrote a document. Instances with a correct clock ignore the document and replace it.
+/// An instance whose clock was ahead wrote a document. Instances with a correct clock ignore the document and replace
+/// it.
 #[tokio::test]
 async fn document_from_the_future_is_not_read_and_is_replaced() {
     for (writer, reader) in writers_and_readers() {

@@ -88,8 +88,8 @@ fn last_price_decides_between_two_halves_that_contradict_each_other() {
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, None), contradicting);
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("83900")), agreed("84000.00", "a"));
     assert_eq!(agree_in_euros(&["84000", "33600"], RULES, Some("50000")), contradicting);
-    // The bounds of four votes are the second and the third rate, 101 and 200. The median of the agreeing votes is 100.5. It
-    // is clamped to 101.
+    // The bounds of four votes are the second and the third rate, 101 and 200. The median of the agreeing votes is
+    // 100.5. It is clamped to 101.
     assert_eq!(agree_in_euros(&["100", "101", "200", "201"], RULES, Some("100")), agreed("101.00", "a,b"));
 }
 

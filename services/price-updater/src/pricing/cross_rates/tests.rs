@@ -72,7 +72,8 @@ fn dollar_is_converted_directly_or_through_euros_or_roubles() {
     for unknown in ["USD", "NOK"] {
         assert_eq!(convert(&all, unknown), None, "{unknown}");
     }
-    // Without the euro's rate in dollars, a rate in euros cannot be converted. The rate of another bank is not used instead.
+    // Without the euro's rate in dollars, a rate in euros cannot be converted. The rate of another bank is not used
+    // instead.
     assert_eq!(convert(&all[1..], "SEK"), None);
     let currencies: BTreeSet<_> = OfficialRates::from_votes(&all).currencies().collect();
     assert_eq!(currencies, ["EUR", "RUB", "CHF", "SEK", "AMD"].map(|code| code.parse().unwrap()).into());

@@ -1,10 +1,10 @@
 //! Checks in a million random markets that a minority of faulty sources cannot falsify the price, even if these sources
-//! collude, and even if correct sources do not vote because a freeze is suspected. The price must lie in the range of the
-//! correct prices. If half or more of the remaining votes may be faulty, the price may leave that range by a small tolerance.
-//! The same holds for prices in USDT that are converted, if half or more of the rates of USDT may be faulty.
+//! collude, and even if correct sources do not vote because a freeze is suspected. The price must lie in the range of
+//! the correct prices. If half or more of the remaining votes may be faulty, the price may leave that range by a small
+//! tolerance. The same tolerance applies to converted prices if half or more of the rates of USDT may be faulty.
 //!
-//! The random numbers have a fixed seed, so that a failure can be reproduced. The test calls only [`tally`], which works on
-//! whole numbers and short lists. It therefore takes only seconds even in a build without optimisation.
+//! The random numbers have a fixed seed, so that a failure can be reproduced. The test calls only [`tally`], which works
+//! on whole numbers and short lists. The test takes only seconds even in a build without optimisation.
 
 use common::{
     api::courses::CourseKind,
