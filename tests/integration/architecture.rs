@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use self::module_graph::ModuleGraph;
 
-/// The layers of `common`, lowest first: each module, and the modules that it may use. A module may also use its children. A
-/// name covers the modules below it; `api::self` is only the file `api.rs`.
+/// The layers of `common`, lowest first: each module, and the modules that it may use. A module may also use its
+/// submodules. The name of a module includes its submodules, but `api::self` is only the file `api.rs`.
 const COMMON_LAYERS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("paths", &[]),

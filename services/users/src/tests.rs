@@ -1,4 +1,4 @@
-//! Tests of the endpoints of the service `users` with a directory in memory.
+//! Tests of the endpoints of the service `users` with a user directory in memory.
 
 pub mod fake_directory;
 mod key_changes;

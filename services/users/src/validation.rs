@@ -78,7 +78,7 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
     };
     check_rate(&mut errors, (*rate_limit_per_minute).into());
     if let Some(past) = expires_at.filter(|expires_at| *expires_at <= now) {
-        errors.add("expires_at", format!("must be in the future (it is {now}), but is {past}"));
+        errors.add("expires_at", format!("must be after the current time {now}, but is {past}"));
     }
     let (rate_limit_per_minute, expires_at) = (*rate_limit_per_minute, *expires_at);
     errors.into_result(name.zip(scopes).map(|(name, scopes)| KeyTerms {

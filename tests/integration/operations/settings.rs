@@ -140,7 +140,7 @@ fn containers_receive_exactly_the_variables_their_service_reads() {
         let missing = missing.filter(is_expected);
         let missing: Vec<_> = missing.filter(|name| !NOT_IN_CONTAINERS.contains(&name.as_str())).collect();
         assert_eq!(missing, [""; 0], "variables that {service} reads and its container does not receive");
-        // Every container receives the URLs of all services.
+        // The shared variables contain URLs that some services do not read.
         let unread =
             received_variables.difference(&read_variables).filter(|name| *name != "<<" && !name.ends_with("_URL"));
         assert_eq!(

@@ -160,7 +160,7 @@ async fn quotes_of_one_client_cannot_exhaust_the_limit(stack: Stack) {
     }
     quote_from(&platform, "192.0.2.1", order("USD", "400000")).await.json(201);
     quote_from(&platform, "192.0.2.1", order("USD", "1")).await.problem(409, "quote_limit_exceeded");
-    // Quotes of other clients and orders of this client are not affected.
+    // Another client can reserve its own tenth. Orders can use the part of the limit that is not reserved.
     quote_from(&platform, "192.0.2.2", order("USD", "1000000")).await.json(201);
     platform.place(order("USD", "8000000")).await.json(201);
     assert_eq!(platform.summary().await["reserved"], "0.02000000");

@@ -15,7 +15,7 @@ fn parse(params: &HistoryParams) -> Result<Vec<String>, Vec<String>> {
 }
 
 #[test]
-fn exchangers_are_a_list_under_both_names() {
+fn exchangers_are_a_list_under_the_new_and_the_old_name() {
     let names = Some("Kraken, binance".to_owned());
     let expected = Ok(vec!["binance".to_owned(), "kraken".to_owned()]);
     assert_eq!(parse(&HistoryParams { exchangers: names.clone(), ..HistoryParams::default() }), expected);

@@ -1,4 +1,4 @@
-//! A directory in memory. Tests can make its calls fail.
+//! A user directory in memory. Tests can make its calls fail.
 
 use std::sync::{
     Mutex, MutexGuard,

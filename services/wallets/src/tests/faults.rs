@@ -158,7 +158,12 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         let case = Case { key, fault, is_refused };
         let (_, answer) = observe(case).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{case:?}: {}", answer.text);
-        let is_denied = answer.body["detail"].as_str().is_some_and(|detail| detail.ends_with(" No money moved."));
-        assert_eq!(is_denied, status == 503 && code != "outcome_unknown" || code == "insufficient_funds", "{case:?}");
+        let states_no_movement =
+            answer.body["detail"].as_str().is_some_and(|detail| detail.ends_with(" No money moved."));
+        assert_eq!(
+            states_no_movement,
+            status == 503 && code != "outcome_unknown" || code == "insufficient_funds",
+            "{case:?}"
+        );
     }
 }

@@ -152,19 +152,19 @@ fn body<'a>(operation: &Operation<'a>) -> Option<&'a Value> {
     operation.value["requestBody"]["content"].get("application/json").map(|media| &media["example"])
 }
 
-/// Whether the example of the body contains an id. No object has this id.
-fn names_another_object(body: &Value) -> bool {
+/// Whether the example of a body contains an id. The examples contain only ids of objects that do not exist.
+fn contains_unknown_id(body: &Value) -> bool {
     match body {
         Value::String(text) => uuid::Uuid::try_parse(text).is_ok(),
-        Value::Array(items) => items.iter().any(names_another_object),
-        Value::Object(fields) => fields.values().any(names_another_object),
+        Value::Array(items) => items.iter().any(contains_unknown_id),
+        Value::Object(fields) => fields.values().any(contains_unknown_id),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
 /// The documented responses that a script accepts: successes, redirects, and client errors if the body contains an id.
 fn expected_responses<'a>(operation: &Operation<'a>) -> BTreeMap<u16, Vec<&'a String>> {
-    let last = if body(operation).is_some_and(names_another_object) { 499 } else { 399 };
+    let last = if body(operation).is_some_and(contains_unknown_id) { 499 } else { 399 };
     let responses = operation.value["responses"].as_object().unwrap().iter();
     let responses = responses.filter_map(|(status, response)| Some((status.parse().ok()?, response)));
     let responses = responses.filter(|(status, _)| *status <= last);
