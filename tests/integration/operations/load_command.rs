@@ -73,7 +73,7 @@ async fn load_of_orders_wallets_and_reads_is_sent_measured_and_checked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn load_above_a_rate_limit_fails_and_names_the_setting() {
-    let platform = BuydeskUp::start(&[("RATE_LIMIT_PER_MINUTE", "5")]).await;
+    let platform = BuydeskUp::start(&[("RATE_LIMIT_PER_MINUTE", "5"), ("RATES_RATE_LIMIT_PER_MINUTE", "5")]).await;
     let output = Terminal::new(&platform, None).output("load orders --rate 50 --duration 3s --check none");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let (text, progress) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -81,6 +81,10 @@ async fn load_above_a_rate_limit_fails_and_names_the_setting() {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
     assert!(progress.lines().any(|line| line.contains("p99") && line.contains("in flight")), "{progress}");
+    // rates ignores credentials, so the operator token is no remedy.
+    let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
+    let prices = String::from_utf8(operator.output("load prices --rate 50 --duration 1s").stdout).unwrap();
+    assert!(prices.contains("Start the platform with RATES_RATE_LIMIT_PER_MINUTE=0.\n"), "{prices}");
     platform.stop().await;
 }
 

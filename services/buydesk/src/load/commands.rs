@@ -43,7 +43,7 @@ async fn load_orders(client: &ApiClient, args: OrderLoadArgs, json: bool) -> any
         endpoint: &client.endpoints.server,
         effect: "places orders that cannot be removed",
         credential: client.api_key().or(client.operator_token()),
-        rate_limit_advice: rate_limit_advice("RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        rate_limit_advice: rate_limit_advice("RATE_LIMIT_PER_MINUTE", Some(OPERATOR_ADVICE)),
     };
     let Some(prepared) = PreparedLoad::new(client, kind, &args.load, json).await? else { return declined() };
     let load = Arc::new(OrderLoad::new(client, prepared.transport.clone(), &args)?);
@@ -80,7 +80,7 @@ async fn load_reads(client: &ApiClient, options: &LoadOptions, json: bool) -> an
         endpoint: &client.endpoints.orders,
         effect: READS_ONLY,
         credential: client.api_key().or(client.operator_token()),
-        rate_limit_advice: rate_limit_advice("FETCH_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        rate_limit_advice: rate_limit_advice("FETCH_RATE_LIMIT_PER_MINUTE", Some(OPERATOR_ADVICE)),
     };
     let Some(prepared) = PreparedLoad::new(client, kind, options, json).await? else { return declined() };
     let load = Arc::new(ReadLoad::new(client, prepared.transport.clone()).await?);
@@ -95,7 +95,7 @@ async fn load_wallets(client: &ApiClient, args: WalletLoadArgs, json: bool) -> a
         effect: "creates wallets and moves money, which cannot be removed",
         // Operators move no money.
         credential: client.api_key(),
-        rate_limit_advice: rate_limit_advice("WALLETS_RATE_LIMIT_PER_MINUTE", KEY_ADVICE),
+        rate_limit_advice: rate_limit_advice("WALLETS_RATE_LIMIT_PER_MINUTE", Some(KEY_ADVICE)),
     };
     let Some(prepared) = PreparedLoad::new(client, kind, &args.load, json).await? else { return declined() };
     let load = Arc::new(WalletLoad::new(client, prepared.transport.clone(), &args).await?);
@@ -112,8 +112,9 @@ async fn load_prices(client: &ApiClient, args: PriceLoadArgs, json: bool) -> any
         name: "prices",
         endpoint: &client.endpoints.rates,
         effect: READS_ONLY,
-        credential: client.api_key().or(client.operator_token()),
-        rate_limit_advice: rate_limit_advice("RATES_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        // rates ignores keys and tokens.
+        credential: None,
+        rate_limit_advice: rate_limit_advice("RATES_RATE_LIMIT_PER_MINUTE", None),
     };
     let Some(prepared) = PreparedLoad::new(client, kind, &args.load, json).await? else { return declined() };
     let load = Arc::new(PriceLoad::new(client, prepared.transport.clone(), args.currency)?);
@@ -131,7 +132,7 @@ async fn load_users(client: &ApiClient, options: &LoadOptions, json: bool) -> an
         endpoint: &client.endpoints.users,
         effect: "creates users, which cannot be removed",
         credential: Some(credential),
-        rate_limit_advice: rate_limit_advice("USERS_RATE_LIMIT_PER_MINUTE", OPERATOR_ADVICE),
+        rate_limit_advice: rate_limit_advice("USERS_RATE_LIMIT_PER_MINUTE", Some(OPERATOR_ADVICE)),
     };
     let Some(prepared) = PreparedLoad::new(client, kind, options, json).await? else { return declined() };
     let load = Arc::new(UserLoad::new(client, prepared.transport.clone()).await?);
@@ -145,9 +146,11 @@ fn compare(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The advice about a rate limit. `setting` is the name of the environment variable that sets this limit.
-fn rate_limit_advice(setting: &str, alternative: &str) -> String {
-    format!("Start the platform with {setting}=0, or {alternative}.")
+/// The advice about a rate limit. `setting` is the name of the environment variable that sets this limit. `alternative`
+/// is what a client can do, if there is such a remedy.
+fn rate_limit_advice(setting: &str, alternative: Option<&str>) -> String {
+    let alternative = alternative.map(|alternative| format!(", or {alternative}")).unwrap_or_default();
+    format!("Start the platform with {setting}=0{alternative}.")
 }
 
 fn declined() -> anyhow::Result<ExitCode> {
