@@ -62,7 +62,7 @@ A request with an API key counts against the limit of the key: its `rate_limit_p
 counts separately. create-order counts reads of quotes separately from other requests. Requests without a valid key count
 against the limit of the client address, including requests with invalid credentials. Requests for prices also count against it,
 because keys are ignored there.
-Requests of operators are not limited.
+Other requests of operators are not limited.
 
 The instances of a service count together if they have the same `RATE_LIMIT_REDIS_URL`. Otherwise each instance counts separately.
 
@@ -77,7 +77,7 @@ A changed limit of a key applies within 5 s. The requests that counted against t
 
 - `OPERATOR_TOKEN`: at least 16 characters. If it is not set, `buydesk up` creates and prints a token. create-order, fetch-orders, users
   and wallets have no default when they are started alone.
-- `ANONYMOUS`: `on` (default) or `off`. With `off`, everything except prices, documentation and health requires credentials.
+- `ANONYMOUS`: `on` (default) or `off`. With `off`, everything except prices, documentation, metrics and health requires credentials.
 ";
 
 /// The document.

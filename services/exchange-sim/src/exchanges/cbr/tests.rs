@@ -10,7 +10,7 @@ async fn xml(sim: &Sim, path: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn numbers_have_decimal_commas_and_the_date_is_tomorrow() {
+async fn numbers_have_decimal_commas_and_the_date_is_the_day_after_the_fixing() {
     let sim = Sim::starting_at("2026-01-23T16:00:00Z");
     let xml = xml(&sim, PATH).await;
     assert!(xml.contains("<ValCurs Date=\"24.01.2026\" name=\"Foreign Currency Market\">"), "{xml}");
