@@ -31,8 +31,9 @@ three kinds of credentials:
 | operators; on loopback everybody | on loopback, otherwise 401 | on loopback, otherwise 401 | yes |
 | services | 401 | 401 | 401; `INTERNAL_TOKEN` permits everything |
 
-A request with invalid credentials is refused with 401, even if the same request without credentials would be accepted. Only operations
-for everybody ignore credentials. health-check also refuses a wrong token on loopback, although it accepts requests without a token there.
+A request with invalid credentials is refused with 401, even if the same request without credentials would be accepted. Only
+operations for everybody ignore credentials, and health-check ignores API keys. health-check also refuses a wrong token on loopback,
+although it accepts requests without a token there.
 
 A user sees only its own orders, quotes and wallets, also in lists, exports and totals. A list of users contains only the user of the
 key. A request for an object of another user receives the same 404 as a request for an object that does not exist. An anonymous

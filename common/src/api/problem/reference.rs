@@ -7,7 +7,7 @@ use super::Code;
 /// The path of the page. The `type` of a problem is this path with the code as fragment.
 pub const REFERENCE_PATH: &str = "/errors";
 
-const INTRODUCTION: &str = "Every error response has the content type `application/problem+json` (RFC 9457). A program should \
+const INTRODUCTION: &str = "Error responses have the content type `application/problem+json` (RFC 9457). A program should \
     compare `code`, which is stable. `detail` explains to people what happened and what to do. `errors` names every invalid \
     field, parameter and header. The logs of all services contain the `request_id`. `type` is the address of the code on this \
     page.";
@@ -61,8 +61,8 @@ pub fn reference_markdown() -> String {
     }
     format!(
         "# Errors\n\n<!-- Generated from common/src/api/problem/codes.rs by the test `openapi`. -->\n\n{INTRODUCTION} Every service serves \
-         it at `{REFERENCE_PATH}`. The rules for every request are in [requests.md](requests.md). A program that handles `outcome_unknown` is in \
-         [outcome-unknown.md](outcome-unknown.md).\n\n\
+         this page at `{REFERENCE_PATH}`. The rules for every request are in [requests.md](requests.md). A program that handles \
+         `outcome_unknown` is in [outcome-unknown.md](outcome-unknown.md).\n\n\
          | code | status | meaning | when to send again | what to do |\n|---|---|---|---|---|\n{rows}"
     )
 }
