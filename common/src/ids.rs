@@ -89,7 +89,7 @@ impl fmt::Display for IdempotencyKey {
 crate::text_type!(
     IdempotencyKey,
     "idempotency-key",
-    "1 to 128 visible ASCII characters. The same key returns the same order, or the same movement of money.",
+    "1 to 128 visible ASCII characters. The same key returns the same order, wallet or movement of money.",
     "6f1c2a9e-4b0d-4a53-8f57-0f5b8a2d6c11",
     pattern: r"^[!-~]{1,128}$"
 );

@@ -1,7 +1,7 @@
 //! The code that the services of Buydesk share.
 //!
-//! Modules are ordered in layers. A module uses modules of lower layers and its own children. Within layers 1 and 2, some
-//! modules use each other, without cycles.
+//! Modules are ordered in layers. A module uses modules of lower layers and its own children. Some modules also use
+//! modules of their own layer, without cycles.
 //!
 //! | layer | modules | content |
 //! |---|---|---|

@@ -10,9 +10,9 @@ pub enum Permission {
     OrderWriter,
     /// Reading orders and courses.
     HistoryReader,
-    /// Publishing prices, storing courses, and acquiring leases.
+    /// Publishing prices and market snapshots, storing courses, and acquiring leases.
     PriceWriter,
-    /// Reading the market snapshot and the stream of price changes.
+    /// Reading the market snapshot and the event stream of price-cache-proxy.
     PriceReader,
     /// Creating, changing, reading and listing users and their keys.
     UserAdmin,

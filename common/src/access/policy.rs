@@ -101,7 +101,7 @@ pub const POLICY: &[ServicePolicy] = &[
     ServicePolicy {
         service: "health-check",
         operations: &[&[
-            // Only operators see host names and details; see `services/health-check/src/operator.rs`.
+            // Beyond loopback, only operators see host names and details; see `services/health-check/src/operator.rs`.
             ("status_page", Public),
             ("health", PublicWithDetails),
             ("reports", OperatorBeyondLoopback),

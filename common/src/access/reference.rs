@@ -15,9 +15,9 @@ const INTRODUCTION: &str = "\
 A request without credentials is anonymous. A request with credentials has the header `Authorization: Bearer CREDENTIALS`. There are
 three kinds of credentials:
 
-- An API key begins with `bdk_`. The request acts as the user of the key. A key has scopes: `orders` (placing orders and quotes),
-  `wallets` (creating and changing wallets), `read` (reading orders, quotes, wallets and the user).
-- With `OPERATOR_TOKEN`, the request acts as an operator, who can read everything and manage users.
+- An API key begins with `bdk_`. The request acts as the user of the key. A key has scopes: `orders` (placing orders, creating and releasing quotes),
+  `wallets` (creating wallets and moving money), `read` (reading orders, quotes, wallets, the user and the keys of the user).
+- With `OPERATOR_TOKEN`, the request acts as an operator, who can read everything, manage users and set the limit.
 - A token of a service is valid for internal endpoints only ([ADR 11](adr/0011-tokens-by-caller.md)).
 
 | who may use an operation | anonymous | a user | an operator |
@@ -29,7 +29,7 @@ three kinds of credentials:
 | users | 401 | if the key has the scope, otherwise 403 | yes |
 | operators | 401 | 403 | yes |
 | operators; on loopback everybody | on loopback, otherwise 401 | on loopback, otherwise 401 | yes |
-| services | 401 | 401 | 401; `INTERNAL_TOKEN` permits everything |
+| services | 401 | 401 | 401; `INTERNAL_TOKEN` permits all internal endpoints |
 
 A request with invalid credentials is refused with 401, even if the same request without credentials would be accepted. Only
 operations for everybody ignore credentials, and health-check ignores API keys. health-check also refuses a wrong token on loopback,
@@ -52,8 +52,9 @@ takes at most 1.5 s. Every service therefore refuses a revoked key within 5 s. C
 While db-proxy is unavailable, a key whose result is not cached is refused with 503 `upstream_unavailable`. If the request has an
 `Idempotency-Key`, the code is `outcome_unknown`, because an earlier request with the same `Idempotency-Key` may have had an effect.
 
-If the checksum of a key is wrong, the key is refused without a look-up. An address that sends more than 30 unknown keys in a minute receives
-429 for every key that was not valid at this service within the last hour. A service has at most 32 look-ups in progress.
+If the checksum of a key is wrong, the key is refused without a look-up. An address that sends more than 30 unknown keys in a minute to an
+instance receives 429 for every key that this instance has not accepted within the last hour. An instance has at most 32 look-ups in
+progress.
 
 The time of the last use of a key is stored once a minute.
 
@@ -61,9 +62,8 @@ The time of the last use of a key is stored once a minute.
 
 A request with an API key counts against the limit of the key: its `rate_limit_per_minute`, or the limit of the service. Each service
 counts separately. create-order counts reads of quotes separately from other requests. Requests without a valid key count
-against the limit of the client address, including requests with invalid credentials. Requests for prices also count against it,
-because keys are ignored there.
-Other requests of operators are not limited.
+against the limit of the client address, including requests with invalid credentials. Every request for prices counts against the
+limit of the client address, because its credentials are ignored. Requests of operators are not limited, except requests for prices.
 
 The instances of a service count together if they have the same `RATE_LIMIT_REDIS_URL`. Otherwise each instance counts separately.
 

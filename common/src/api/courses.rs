@@ -169,14 +169,15 @@ impl Expiring for MarketSnapshot {
     }
 }
 
-/// The official rate of the dollar in one currency. Most of the banks that publish this rate confirm it.
+/// The official rate of the dollar in one currency. It differs by at most 2 % from the rates of most of the banks that
+/// publish one.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct OfficialRate {
     pub currency: Asset,
     /// The rates of one bank that convert dollars to the currency, in the order of their use.
     pub legs: Vec<OfficialLeg>,
-    /// The largest distance between this rate and the rate of a confirming bank, in millionths of this rate. Absent if no other
-    /// bank publishes the rate.
+    /// The largest distance between this rate and the other rates that differ from it by at most 2 %, in millionths of this
+    /// rate. Absent if no other bank publishes a rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub spread_millionths: Option<u32>,
@@ -316,7 +317,7 @@ pub struct CastVote {
     pub vote: Option<Rate>,
     pub observed_at: Timestamp,
     pub used: bool,
-    /// Why the vote was rejected. Absent if the vote was used, and if it counted but no price was agreed or the price is withheld.
+    /// Why the vote was not used. Absent if the vote was used. If there is no price, also absent for a vote that no rule rejects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub rejected: Option<Rejection>,

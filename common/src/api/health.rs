@@ -78,8 +78,9 @@ pub enum HealthStatus {
     /// A service is degraded, or a service that the platform needs has stopped or has sent no heartbeat yet, or a heartbeat of
     /// create-order is overdue. `orders` states whether orders are accepted.
     Degraded,
-    /// A service is missing, or orders are not accepted. Orders are not accepted if a component that they need is not ready, such
-    /// as the database or a current price, or if create-order sends no heartbeats.
+    /// A service is missing, or create-order cannot place orders: a component that orders need is not ready, such as the
+    /// database or a current price, or create-order sends no heartbeats. If only the limit is reached, the status is
+    /// `degraded`.
     Failing,
 }
 

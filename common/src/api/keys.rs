@@ -30,10 +30,11 @@ pub const MAX_KEY_RATE: u32 = 1_000_000;
 pub const MAX_KEY_USES: usize = 1000;
 /// Maximum number of keys in a list. If a user has more keys, the oldest revoked keys are omitted.
 pub const MAX_KEY_LIST: u32 = 1000;
-/// The `field` in the `errors` of a 404 of db-proxy, if the user has no key with the requested id. A 404 without `errors` means that
-/// db-proxy does not have the endpoint.
+/// If the user has no key with the requested id, db-proxy responds with a 404 whose `errors` contain this `field`. A 404
+/// without `errors` means that db-proxy does not have the endpoint.
 pub const KEY_ID_FIELD: &str = "key_id";
-/// The `field` in the `errors` of a 404 of db-proxy, if no key has the requested prefix.
+/// If no key has the requested prefix, db-proxy responds with a 404 whose `errors` contain this `field`. If a new key has
+/// the prefix of another key, the response is a 422 with this `field`.
 pub const PREFIX_FIELD: &str = "prefix";
 
 /// A new key as it is sent to the users service. No field is validated yet.

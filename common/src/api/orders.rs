@@ -1,6 +1,6 @@
 //! Wire types of orders.
 //!
-//! Users send an [`OrderPayload`] and receive an [`Order`]. create-order validates a payload into an [`OrderSource`] and
+//! Users send an [`OrderPayload`] and receive an [`Order`]. create-order validates a payload into an [`OrderRequest`] and
 //! sends a [`PlaceOrderCommand`] to db-proxy, which answers with an [`Outcome`]. fetch-orders reads [`OrderPage`]s.
 
 mod amounts;
@@ -268,7 +268,7 @@ pub struct OrderPrice {
 /// A request of create-order to db-proxy to place one order. Exactly one of `market` and `quote` is present.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct PlaceOrderCommand {
-    /// The name of the client whose idempotency key this is; see [`client_name`].
+    /// The name of the client to which the idempotency key belongs; see [`client_name`].
     pub client: String,
     /// The idempotency key. create-order generates one if the client sent none, so that its own retries are safe.
     pub key: IdempotencyKey,

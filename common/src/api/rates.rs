@@ -28,7 +28,7 @@ pub struct ListedCourse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ask: Option<Rate>,
-    /// When the course was last confirmed.
+    /// When the price was last observed.
     pub observed_at: Timestamp,
     /// Whether the course comes from a simulated exchange and has no real value.
     pub simulated: bool,

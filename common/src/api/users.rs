@@ -1,6 +1,6 @@
 //! Wire types of users.
 //!
-//! Customers and operators send a [`UserPayload`] or a [`UserPatch`] to the service `users`. The service validates the
+//! Operators send a [`UserPayload`] or a [`UserPatch`] to the service `users`. The service validates the
 //! request, and sends a [`CreateUserCommand`] or an [`UpdateUserCommand`] to db-proxy. db-proxy responds with a
 //! [`User`].
 

@@ -1,7 +1,7 @@
 //! The instances of a called service. All calls go to one instance until it fails, and then to the next one.
 //!
-//! Calls are not distributed over the instances, because all instances of a service share one database or one Redis.
-//! When an instance fails, only the calls in progress need another attempt.
+//! Calls are not distributed over the instances: distribution would add little capacity, because all instances of a
+//! service share one database or one Redis. When an instance fails, only the calls in progress need another attempt.
 
 use std::sync::{
     Arc,

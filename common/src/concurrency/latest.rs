@@ -112,8 +112,8 @@ impl<T: Expiring> Latest<T> {
             if let Some(earlier) = same
                 && !new.value.is_current(now)
             {
-                // The wall clock may be ahead temporarily, so the stored document keeps the lifetime that began at its
-                // first arrival.
+                // The document has expired by the wall clock, which may be ahead. The stored document keeps its lifetime, so that it
+                // is current again when the wall clock is corrected.
                 stored = Arc::clone(earlier);
                 return false;
             }

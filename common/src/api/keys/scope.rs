@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
 pub enum Scope {
-    /// Placing orders and creating quotes.
+    /// Placing orders, and creating and releasing quotes.
     Orders,
-    /// Creating wallets and changing their balances.
+    /// Creating wallets and moving money.
     Wallets,
-    /// Reading orders, quotes, wallets and the user.
+    /// Reading orders, quotes, wallets, the user and the keys of the user.
     Read,
 }
 

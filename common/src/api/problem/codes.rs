@@ -81,8 +81,8 @@ codes! {
     /// The request cannot be parsed: its body is not JSON, or it is incomplete.
     BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed",
         AfterChange, "Correct the form of the request. The detail names the position of the error.";
-    /// The token or the API key of the caller is missing, unknown, revoked or expired. If only operators may make the request,
-    /// `subcode` is `operators_only`.
+    /// The token or the API key of the caller is missing, unknown, revoked or expired, or the user of the key is deactivated. If only
+    /// operators may make the request, `subcode` is `operators_only`.
     Unauthorized = "unauthorized", UNAUTHORIZED, "The credentials are missing or not valid",
         AfterChange, "Send a valid API key or token in the header `Authorization: Bearer KEY`.";
     /// A web page of another origin sent the request.
@@ -137,10 +137,10 @@ codes! {
         AfterChange, "Send JSON with the header `Content-Type: application/json`. `POST /place_order` also accepts a form \
             (`application/x-www-form-urlencoded`). The detail names the types that the operation accepts.";
     /// Fields, parameters or headers are wrong: unknown, misspelt, repeated, missing, or with a value that is not allowed.
-    /// `errors` names each of them.
+    /// `errors` names them, at most 20.
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "A field has an invalid value",
         AfterChange, "Correct every field that `errors` names.";
-    /// The idempotency key was used for another order, or for another operation of a wallet.
+    /// The idempotency key was used for a different order, wallet or movement of money.
     KeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
         AfterChange, "Use a new key for a new request. To send the same request again, send exactly the same body.";
     /// The quote does not exist. Quotes are deleted some time after they expire.
@@ -152,13 +152,13 @@ codes! {
     /// The quote has expired, and its reservation is released.
     QuoteExpired = "quote_expired", CONFLICT, "The quote has expired",
         AfterChange, "Request a new quote.";
-    /// The client sent more requests than its rate limit allows.
+    /// The client sent more requests than its rate limit allows, or too many unknown API keys.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
         AfterWait, "Wait, and send fewer requests. The headers `RateLimit-*` state the rate.";
     /// An error in the service. The log of the service contains its cause under the `request_id`.
     Internal = "internal", INTERNAL_SERVER_ERROR, "An internal error",
         WithSameKey, "Report the `request_id` to the operator. A request that places no order and moves no money may be sent again.";
-    /// There is no price that may be used: the exchanges reported no price, or the last price is too old. No order was placed.
+    /// There is no price that may be used, for example because the last price is too old. No order was placed.
     PriceUnavailable = "price_unavailable", SERVICE_UNAVAILABLE, "There is no current price",
         AfterWait, "Wait for the next price.";
     /// The database cannot be reached or cannot write. No order was placed, and no money moved.

@@ -8,8 +8,8 @@ use super::Code;
 pub const REFERENCE_PATH: &str = "/errors";
 
 const INTRODUCTION: &str = "Error responses have the content type `application/problem+json` (RFC 9457). A program should \
-    compare `code`, which is stable. `detail` explains to people what happened and what to do. `errors` names every invalid \
-    field, parameter and header. The logs of all services contain the `request_id`. `type` is the address of the code on this \
+    compare `code`, which is stable. `detail` explains to people what happened and what to do. `errors` names the invalid \
+    fields, parameters and headers. The logs of all services contain the `request_id`. `type` is the address of the code on this \
     page.";
 
 /// The page as HTML. Each code has a section whose id is the code.

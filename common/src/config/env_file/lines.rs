@@ -49,9 +49,9 @@ impl<'a> ParsedLines<'a> {
         // The parser would read an open quote up to the next quote in a later line, so an empty line replaces each line
         // with an open quote.
         let closed: Vec<_> = lines.iter().map(|line| if has_open_quote(line) { "\n" } else { *line }).collect();
-        let end = Cell::new(0);
-        for pair in dotenvy::from_read_iter(LineReader { lines: &closed, end: &end, sent: 0 }) {
-            let number = end.get();
+        let next_line = Cell::new(0);
+        for pair in dotenvy::from_read_iter(LineReader { lines: &closed, next_line: &next_line, bytes_read: 0 }) {
+            let number = next_line.get();
             let text = lines[number.saturating_sub(1)];
             let is_set = |name: &str| {
                 let pairs = parsed.pairs.iter().chain(&parsed.pairs_after_open_quote);
@@ -133,19 +133,19 @@ pub(super) fn name_in(line: &str) -> Option<&str> {
 struct LineReader<'a> {
     lines: &'a [&'a str],
     /// The index of the first line that is not completely read.
-    end: &'a Cell<usize>,
+    next_line: &'a Cell<usize>,
     /// Number of bytes of this line that are already read.
-    sent: usize,
+    bytes_read: usize,
 }
 
 impl Read for LineReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(line) = self.lines.get(self.end.get()) else { return Ok(0) };
-        let read = (&line.as_bytes()[self.sent..]).read(buffer)?;
-        self.sent += read;
-        if self.sent == line.len() {
-            self.sent = 0;
-            self.end.set(self.end.get() + 1);
+        let Some(line) = self.lines.get(self.next_line.get()) else { return Ok(0) };
+        let read = (&line.as_bytes()[self.bytes_read..]).read(buffer)?;
+        self.bytes_read += read;
+        if self.bytes_read == line.len() {
+            self.bytes_read = 0;
+            self.next_line.set(self.next_line.get() + 1);
         }
         Ok(read)
     }
