@@ -50,7 +50,8 @@ const KEYS: &str = "
 A service looks up a key in db-proxy by its prefix, compares its SHA-256 in constant time, and caches the result for 3 s. A look-up
 takes at most 1.5 s. Every service therefore refuses a revoked key within 5 s. Concurrent requests with the same key share one look-up.
 While db-proxy is unavailable, a key whose result is not cached is refused with 503 `upstream_unavailable`. If the request has an
-`Idempotency-Key`, the code is `outcome_unknown`, because an earlier request with the same `Idempotency-Key` may have had an effect.
+`Idempotency-Key` that the operation supports, the code is `outcome_unknown`, because an earlier request with the same
+`Idempotency-Key` may have had an effect.
 
 If the checksum of a key is wrong, the key is refused without a look-up. An address that sends more than 30 unknown keys in a minute to an
 instance receives 429 for every key that this instance has not accepted within the last hour. An instance has at most 32 look-ups in
