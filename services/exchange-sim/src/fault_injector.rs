@@ -91,7 +91,7 @@ impl FaultInjector {
         SimulatedResponse::Complete(reply)
     }
 
-    /// The reply under a fault that changes its content. The usual reply already contains wrong prices and times.
+    /// The reply under a fault that changes its content. A fault of prices or times has already changed the usual reply.
     fn faulty_reply(&self, fault: &Fault, usual_reply: impl FnOnce() -> Reply) -> Reply {
         match fault.kind {
             FaultKind::Truncated => usual_reply().first_half(),

@@ -53,8 +53,8 @@ const EXCHANGE_OSCILLATIONS: &[Oscillation] = &[oscillation(5, 80), oscillation(
 /// Half of the distance between bid and ask, in millionths of the price.
 const HALF_SPREAD_PPM: i64 = 20;
 const MILLION: i64 = 1_000_000;
-/// Deviations are integers in ten-millionths of the price. This unit is less than a cent of a bitcoin's price, and
-/// large enough that the products in [`Market::mid_price`] fit in an `i128`.
+/// Deviations are integers in ten-millionths of the price. For the price of a bitcoin in dollars, this unit is less than
+/// a cent. With a unit ten times smaller, products in [`Market::mid_price`] could overflow an `i128`.
 const DEVIATION_SCALE: i64 = 10_000_000;
 const MICROS_PER_SEC: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SEC;
@@ -78,7 +78,7 @@ pub(crate) struct Market {
     pub(crate) moves: MarketMoves,
 }
 
-/// The value of one unit of an asset in dollars, as a fraction, so that only the final division rounds.
+/// The value of one unit of an asset in dollars. It is a fraction, because a quotient would be rounded.
 struct DollarValue {
     numerator: i128,
     denominator: i128,
@@ -89,7 +89,7 @@ impl Market {
         Self { seed, moves: MarketMoves::default() }
     }
 
-    /// The ticker of a pair at `exchange`, with prices that are multiples of `tick`. `None` for an unknown asset.
+    /// The ticker of a pair at `exchange`, with prices that are multiples of `tick`. `None` without a mid price.
     pub(crate) fn ticker(
         &self,
         exchange: &str,
@@ -108,14 +108,14 @@ impl Market {
         Some(MarketTicker { last: if bought { ask } else { bid }, bid, ask, time })
     }
 
-    /// The fixing of a pair on a day: its mid price at 14:15 UTC. `None` for an unknown asset.
+    /// The fixing of a pair on a day: its mid price at 14:15 UTC. `None` without a mid price.
     pub(crate) fn fixing(&self, pair: CurrencyPair, day: NaiveDate) -> Option<Units> {
         let days = day.signed_duration_since(NaiveDate::default()).num_days();
         self.mid_price(pair, Timestamp::from_micros(days * MICROS_PER_DAY + FIXING_MICROS).ok()?)
     }
 
     /// The price of a pair in the whole market, from which the price of each exchange deviates. `None` for an unknown
-    /// asset.
+    /// asset, and for a price that is rounded to zero or exceeds [`Units`].
     pub(crate) fn mid_price(&self, pair: CurrencyPair, time: Timestamp) -> Option<Units> {
         let (base, quote) = (self.dollar_value(pair.base, time)?, self.dollar_value(pair.quote, time)?);
         let price = base.numerator * quote.denominator * i128::from(UNIT) / (base.denominator * quote.numerator);

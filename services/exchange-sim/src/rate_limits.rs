@@ -79,7 +79,7 @@ pub(crate) struct Refusal {
 pub struct CallCounters {
     pub exchange: String,
     pub calls: u64,
-    /// Calls that were refused because there were too many.
+    /// Calls that were refused because of the rate limit, a ban, or a fault that simulates such a refusal.
     pub refused: u64,
     /// Refusals that announced when to call again.
     pub announced: u64,

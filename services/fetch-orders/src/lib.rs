@@ -104,7 +104,7 @@ impl Service for App {
 
     async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = TaskSupervisor::default();
-        // The server owns the last handle of the lookup, so this task ends when the requests in flight are answered.
+        // Only the server owns handles of the lookup, so this task ends after the server has ended.
         tasks.spawn("order-lookup", self.lookup_task);
         tasks.spawn("key-uses", self.keys.record_uses(stop.clone()));
         tasks.spawn("shared-rate-limits", self.rate_limit.keep_shared(stop.clone()));

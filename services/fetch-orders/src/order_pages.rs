@@ -44,8 +44,8 @@ pub struct OrderPages(SingleFlight<PageKey, PageResult>);
 
 impl OrderPages {
     pub fn new(reader: OrderReader) -> Self {
-        // A page is read after its request has arrived, so a client that has placed an order sees the order in the
-        // list.
+        // A request does not share a read that started before it. So a client that has placed an order sees the order
+        // in the list.
         Self(SingleFlight::new(JoinPolicy::Next, MAX_WAITING, move |key| {
             let reader = reader.clone();
             async move { read_page(&reader, key).await.map_err(SharedReadError::from) }

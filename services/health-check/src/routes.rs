@@ -95,8 +95,8 @@ impl Api {
     /// A report with the status `alive` or `stopping` is a heartbeat. Its data describes the instance: `instance`,
     /// `version`, `interval_secs`, `uptime_secs`, `ready`, `parts`, `port`, `update`, `next_within_secs`,
     /// `measurements` and `machine`. Omitted fields get default values, and fields beyond their limits are cut. A
-    /// heartbeat in which `update` is true updates the state of the instance and is not stored. A report other than a
-    /// heartbeat with more than 16384 bytes of data is refused with the status 413.
+    /// heartbeat in which `update` is true updates the state of the instance and is not stored. If a report is not a
+    /// heartbeat and has more than 16384 bytes of data, it is refused with the status 413.
     #[oai(path = "/report", method = "post", operation_id = "report")]
     async fn report(&self, _caller: Reporter, report: UncheckedBody<Report>) -> Result<ReportResponse, Problem> {
         let report = report.or_problem(invalid_fields)?;

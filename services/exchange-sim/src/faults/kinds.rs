@@ -3,7 +3,7 @@
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
-/// The parameters of faults that change prices.
+/// `direction` limits a fault to one pair.
 const PRICE_PARAMETERS: &[&str] = &["direction"];
 
 /// Declares each kind with its name on the wire and its parameters.
@@ -39,7 +39,7 @@ kinds! {
     /// An HTML page with status 520 or `status`, such as Cloudflare sends for an overloaded exchange.
     Html520 = "html_520", &["status"];
     /// "Too many requests" in the exchange's own format, with a `Retry-After` if the fault sets it or the exchange
-    /// usually sends it. Further calls lengthen the exchange's usual ban.
+    /// usually sends it. Further calls can lengthen the ban.
     RateLimited = "rate_limited", &["retry_after"];
     /// "Too many requests" in the exchange's own format, without a `Retry-After`. Every call is refused at least until
     /// the fault ends.
@@ -70,8 +70,7 @@ kinds! {
     OtherCurrency = "other_currency", PRICE_PARAMETERS;
     /// Status 200 with an error in the body.
     ErrorIn200 = "error_in_200", &[];
-    /// An error in an unusual format: an array instead of an object, a number instead of text, an object instead of a
-    /// list.
+    /// An error in an unusual format, for example an array instead of an object, or a number instead of text.
     OddError = "odd_error", &[];
     /// The usual answer with a warning, if the exchange's format has warnings (Kraken).
     Warning = "warning", &[];

@@ -1,6 +1,6 @@
 //! Binance's combined stream, as documented at
-//! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>: `bookTicker` at every change of the
-//! book, `ticker` once a second, and pings. A connection lasts one day at most.
+//! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>: `bookTicker` when the best bid or ask
+//! changes, `ticker` once a second, and pings. A connection lasts one day at most.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -214,8 +214,8 @@ impl Session {
         Ok(())
     }
 
-    /// Restarts the idle time and discards an unanswered ping. Called during the fault `silent`, which ignores the
-    /// messages of the client. Without the restart, the connection could be closed as soon as the fault ends.
+    /// Restarts the idle time and discards an unanswered ping. Called during the fault `silent`, in which the exchange
+    /// ignores the client's messages. Without this call, the connection could be closed as soon as the fault ends.
     fn restart_timeouts(&mut self, now: Instant) {
         self.last_message_at = now;
         self.unanswered_ping_at = None;
@@ -243,7 +243,7 @@ impl Session {
         if now - self.last_ping_at >= rule.interval {
             self.last_ping_at = now;
             self.unanswered_ping_at.get_or_insert(now);
-            // A ping does not count as a message: it neither prolongs `max_idle` nor replaces a heartbeat.
+            // A ping does not count as a message: it neither restarts the idle time nor replaces a heartbeat.
             self.to_client.try_send(FromExchange::Ping).map_err(|_| SessionEnd::Cut)?;
         }
         Ok(())

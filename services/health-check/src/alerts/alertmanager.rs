@@ -103,8 +103,8 @@ struct PostableAlert {
     ends_at: Timestamp,
 }
 
-/// The alerts to send. A silenced alert is sent only after its resolution, because Alertmanager possibly received the
-/// alert before the silence.
+/// The alerts to send. A silenced alert is not sent while it fires. Its resolution is sent, because Alertmanager possibly
+/// received the alert before the silence.
 fn postable_alerts(alerts: &[Alert], now: Timestamp) -> Vec<PostableAlert> {
     let sent = alerts.iter().filter(|alert| alert.state == AlertState::Resolved || alert.silence.is_none());
     let body = |alert: &Alert| {

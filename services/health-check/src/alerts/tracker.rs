@@ -31,7 +31,7 @@ struct TrackedAlert {
     fault: Fault,
     since: Instants,
     phase: Phase,
-    /// Whether operators were notified that the alert fires. No notification is sent while a silence matches.
+    /// Whether operators were notified that the alert fires. This notification is not sent while a silence matches.
     notified: bool,
     /// The id of the silence that matches now.
     silence: Option<String>,

@@ -59,8 +59,8 @@ impl ServiceEntry {
         let may_place = |instance: &Instance| {
             instance.is_confirmed(now) && ((instance.is_ready() && has_price(instance)) || instance.is_starting(now))
         };
-        let all_are_starting = self.instances.is_empty() && now.monotonic < STARTUP_GRACE;
-        all_are_starting || self.instances.values().any(may_place)
+        let is_possibly_starting = self.instances.is_empty() && now.monotonic < STARTUP_GRACE;
+        is_possibly_starting || self.instances.values().any(may_place)
     }
 
     /// Whether a heartbeat of a running instance is overdue.
