@@ -1,7 +1,8 @@
 //! Price sources that are polled over HTTP. Each source has a file with its endpoint, its pairs and its error format.
 //!
-//! A source has a [`CourseKind`]. An exchange reports trades and its order book. An index is computed from several
-//! markets. A bank publishes an official rate of the day. The votes for an agreed price are all of one kind.
+//! A source has a [`CourseKind`]. An exchange reports its last trade, or its best bid and best ask, or all three prices.
+//! An index is computed from several markets. A bank publishes an official rate of the day. The votes for an agreed price
+//! are all of one kind.
 //!
 //! To add a source, write a file with a [`SourceDefinition`] and list the definition in [`SOURCES`]. An adapter sends
 //! its requests through [`http_client::SourceHttpClient`], which enforces the rate limits of the source.

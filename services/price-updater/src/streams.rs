@@ -1,8 +1,8 @@
 //! Prices that exchanges push over WebSocket connections. Each exchange has a file with its message format.
 //!
-//! Each ticker has the time of the last message that confirmed the ticker. A source with a stream polls only the pairs
-//! without a recently confirmed ticker ([`StreamedSource`]). The failure of a stream therefore does not interrupt
-//! prices.
+//! A message *confirms* a ticker if it contains the ticker, or shows that the ticker has not changed. Each ticker has the
+//! time of the last message that confirmed the ticker. A source with a stream polls only the pairs without a recently
+//! confirmed ticker ([`StreamedSource`]). The failure of a stream therefore does not interrupt prices.
 //!
 //! To add an exchange, write a file with a [`Protocol`] and list it in [`PROTOCOLS`].
 

@@ -39,7 +39,7 @@ pub(crate) struct CurrentPrice<'a> {
 /// Why a pair has no current price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PriceError {
-    /// Only stored courses are available, and stored courses have no prices.
+    /// Only stored courses are available. The database stores no agreed prices.
     #[error("no prices are available yet")]
     NotLoaded,
     /// The price sources know these assets, but report no course of them at the moment.

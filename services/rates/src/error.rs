@@ -45,7 +45,7 @@ impl From<Error> for Problem {
         match error {
             Error::NoSnapshot(NoSnapshotError) => Self::new(
                 Code::PriceUnavailable,
-                "No courses are available: no exchange has reported one within the last hour. Try again in a few seconds.",
+                "No courses are available: this service has received none within the last hour. Try again in a few seconds.",
             ),
             Error::InvalidFields(errors) | Error::Conversion(ConversionError::InvalidFields(errors)) => {
                 Self::validation(errors)

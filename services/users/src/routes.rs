@@ -78,7 +78,7 @@ impl Api {
         Ok(CreateUserResponse::Created(Json(user), location))
     }
 
-    /// Lists the users that pass all filters, newest first. A user lists only itself, so that it finds itself by its address.
+    /// Lists the users that pass all filters, newest first. A user may list only itself.
     ///
     /// To read all pages, follow `_links.next`, or send `next_cursor` as `cursor` with the same filters. On the last page, neither
     /// is present. Every user appears once, even while users are created.

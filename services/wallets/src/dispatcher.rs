@@ -87,9 +87,9 @@ fn log_failure(error: &CallError, has_unknown_effect: bool, movements: usize) {
 
 /// The result of a decision that arrived after an attempt without a response.
 ///
-/// A movement is final. A refusal because of a balance is not final: the earlier attempt possibly waits in the queue of another
-/// db-proxy, and can find another balance later. The other refusals are final, because the wallets, their owners and their currencies never
-/// change, and a key stays with its movement.
+/// A movement is final. A refusal because of a balance is not final: the earlier attempt possibly waits in the queue of
+/// another db-proxy, and can find another balance later. The other refusals are final, because the owner and the currency
+/// of a wallet never change, and a key stays with its movement.
 fn final_result_after_lost_response(decision: Decision) -> DispatchResult {
     match decision {
         Decision::Refused(MoveRefused {

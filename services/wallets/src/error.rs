@@ -10,7 +10,7 @@ use common::{
     money::{Currency, Money, OperationAmount, OperationAmountError},
 };
 
-/// The fields of a request to move money. Error texts name them.
+/// The fields of a request to move money. Error texts quote them.
 #[derive(Debug, Clone, Copy)]
 pub enum MovementTerms {
     Operation(OperationCommand),
@@ -60,7 +60,7 @@ pub enum Error {
     #[error(transparent)]
     Call(#[from] CallError),
     /// 503, or 500 because of an internal error of db-proxy: no wallet was created, or the outcome is unknown.
-    #[error("no wallet was created: {0}")]
+    #[error("the creation of a wallet failed: {0}")]
     Creation(#[source] DispatchError),
     /// 422: the idempotency key was used for a different wallet.
     #[error("the key of a new wallet was used for a different wallet")]

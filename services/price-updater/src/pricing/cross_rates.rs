@@ -3,7 +3,8 @@
 //!
 //! The banks publish different pairs: the European Central Bank the price of a euro, Frankfurter the price of a dollar,
 //! and the Bank of Russia the price of each currency in roubles. Therefore the rate of the dollar is computed from the
-//! pairs of each bank, and these rates are compared. The API calls a pair `direction` and a source `exchanger`.
+//! pairs of each bank, and these rates are compared. Frankfurter collects the rates of many central banks, and counts as
+//! one bank here. The API calls a pair `direction` and a source `exchanger`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,8 +23,8 @@ const MIN_MOVE: i128 = 1;
 /// How often the price of one exchange must have changed before a freeze is suspected, if only a minority of the
 /// exchanges has moved. A single wrong price is no evidence of a moving market.
 const MIN_CHANGES: u32 = 3;
-/// Maximum distance between the unchanged price and the nearest price of an exchange of a moving minority, in
-/// thousandths of the unchanged price. Moves of more distant prices are no evidence.
+/// If only a minority of the exchanges has moved, a freeze is suspected only if a moving exchange had a price within this
+/// distance of the unchanged price, in thousandths of the unchanged price.
 const MAX_DISTANCE: i128 = 20;
 
 /// One pair at one source.
@@ -59,7 +59,7 @@ pub(crate) struct Numbers {
 pub(crate) enum Freeze {
     #[default]
     None,
-    /// Only a minority of the other exchanges has moved. Neither the unchanged prices nor the moving ones are reliable.
+    /// At most half of the other exchanges have moved. Neither the unchanged prices nor the moving ones are reliable.
     Suspected,
     /// Most of the other exchanges have moved.
     Confirmed,

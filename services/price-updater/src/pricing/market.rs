@@ -171,8 +171,8 @@ impl MarketPrices {
     ///
     /// Orders never use a converted price in a pair that enough exchanges trade, even if these exchanges contradict each
     /// other. In other pairs, a price that is converted from the price of exchanges replaces the price of an index, because
-    /// exchanges report dollars every few seconds and an index can be a minute old. The converted price is used even if the
-    /// index is newer, so that the price does not alternate between exchanges and index.
+    /// exchanges report prices in dollars every few seconds and an index can be a minute old. The converted price is used
+    /// even if the index is newer, so that the price does not alternate between exchanges and index.
     fn add_cross_prices(&mut self, votes: &[Vote], config: &PricingConfig) {
         let order_currencies = config.assets();
         let rates = OfficialRates::from_votes(votes);

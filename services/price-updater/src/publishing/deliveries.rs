@@ -16,8 +16,9 @@ use crate::{
     upstreams::{RecordWrite, Upstreams},
 };
 
-/// If price-cache-proxy refuses a record that expires within this time, the write does not count as failed, because the
-/// clock of price-cache-proxy may be ahead. The tolerance is less than `STOP_AFTER`, the validity of a stopped price.
+/// If price-cache-proxy refuses a record that expires within this time, the write does not count as failed. By the clock
+/// of price-cache-proxy, which can be ahead, the record may have expired already. The tolerance is less than `STOP_AFTER`,
+/// the validity of a stopped price.
 const EXPIRY_TOLERANCE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Deliveries {

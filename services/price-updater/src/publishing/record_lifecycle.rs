@@ -5,8 +5,8 @@
 //! the prices of the other currencies.
 //!
 //! If there is a price, a record is written in every publish interval, even if nothing has changed. A cache that has
-//! lost the record therefore receives it again in the next interval. A repeated price keeps its `as_of` and its expiry
-//! time.
+//! lost the record therefore receives it again in the next interval. A repeated price keeps its `as_of`. While the price
+//! is fresh, it also keeps its expiry time.
 
 mod currency;
 #[cfg(test)]
@@ -190,7 +190,8 @@ impl RecordLifecycle {
     /// - The agreed price is newer and valid, so it is published next.
     /// - The agreed price is the published price, and is fresh.
     ///
-    /// An expired last good price is returned if the agreed price is older and no longer valid.
+    /// The first case has an exception: an expired last good price is returned if the agreed price is even older and no
+    /// longer valid.
     pub(crate) fn price_in_use(
         &self,
         currency: Currency,

@@ -59,8 +59,8 @@ struct CourseValues {
 
 impl StoredCourses {
     /// Clears the list in a new term and after [`RESEND_AFTER`], so that all courses are sent again. This is necessary
-    /// because db-proxy ignores a course that is older than a course from another instance, whose clock can be ahead.
-    /// Sending a stored course again has no effect.
+    /// because a successful write does not prove that each course is stored: db-proxy ignores a course that is older than
+    /// a course from another instance, whose clock can be ahead. Sending a stored course again has no effect.
     pub(super) fn expire(&mut self, term: u64, now: Instant) {
         let valid = self.valid.is_some_and(|valid| valid.term == term && now < valid.since + RESEND_AFTER);
         if !valid {

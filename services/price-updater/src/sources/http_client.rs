@@ -1,5 +1,5 @@
 //! The HTTP client of one source. It enforces the rate limits of the source, and backs off if the source reports a rate
-//! limit or sends `Retry-After`.
+//! limit or sends an error with `Retry-After`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -59,9 +59,9 @@ impl SourceHttpClient {
 
     /// Sends a GET request for `path` and parses the response. `path` starts with a slash and can have a query.
     ///
-    /// # Errors [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent.
-    /// [`SourceError::Timeout`] if the response is not complete at `deadline`. Also returns the errors of the transport
-    /// and of `parse`.
+    /// # Errors
+    /// [`SourceError::Paused`] if the rate limiter permits no request now; nothing is sent. [`SourceError::Timeout`] if the
+    /// response is not complete at `deadline`. Also returns the errors of the transport and of `parse`.
     pub(crate) async fn get<T>(
         &self,
         path: &str,

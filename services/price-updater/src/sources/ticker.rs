@@ -12,8 +12,8 @@ use rust_decimal::Decimal;
 
 use super::SourceError;
 
-/// Maximum difference between ask and bid of an order book, in percent of their mean. A wider book shows that the pair
-/// is not traded.
+/// Maximum difference between the best ask and the best bid, in percent of their mean. A pair with a larger difference is
+/// hardly traded.
 const MAX_SPREAD_PERCENT: i128 = 10;
 /// How long an official rate is valid, counted from the start of its day. The Bank of Russia publishes no rate from the
 /// first to the eighth of January. With the days off before and after, the gap is up to twelve days. A comparison of
@@ -54,9 +54,10 @@ pub(crate) struct TradedPrices<'a> {
 impl Ticker {
     /// The ticker of an exchange. It has the last trade, or both sides of the book, or all three prices.
     ///
-    /// # Errors [`SourceError::InvalidResponse`] if there is no price at all. [`SourceError::Implausible`] if a price
-    /// is not a valid rate, or if the book has only one side, is crossed or is too wide. An implausible book also
-    /// rejects the last trade, because the exchange cannot be trusted.
+    /// # Errors
+    /// [`SourceError::InvalidResponse`] if there is no price at all. [`SourceError::Implausible`] if a price is not a valid
+    /// rate, or if the book has only one side, is crossed or is too wide. If the book is implausible, the last trade is
+    /// not used either, because the exchange cannot be trusted.
     pub(crate) fn traded(prices: &TradedPrices<'_>, now: Timestamp) -> Result<Self, SourceError> {
         let last = prices.last.map(|last| parse_exact("last", last)).transpose()?;
         let bid = prices.bid.map(|bid| parse_exact("bid", bid)).transpose()?;

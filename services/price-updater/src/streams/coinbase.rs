@@ -1,9 +1,9 @@
 //! Coinbase Exchange: channels `ticker` and `heartbeat`. The client must subscribe within 5 s of connecting.
 //!
 //! Format: <https://docs.cdp.coinbase.com/exchange/websocket-feed/channels>. A ticker is sent for each trade, with the
-//! best bid and the best ask at that time. For a pair that trades rarely, they can be outdated. A heartbeat is sent once a second
-//! for each pair, with the id of the pair's last trade. A heartbeat with a later trade id than the last ticker shows
-//! that a ticker was lost or is late.
+//! best bid and the best ask at that time. For a pair that trades rarely, they can be outdated. A heartbeat is sent once
+//! a second for each pair, with the id of the pair's last trade. A heartbeat with a later trade id than the last ticker
+//! shows that a ticker was lost or is late.
 //!
 //! `sequence` counts all messages of a pair on all channels. On these two channels the number grows, and a gap does not
 //! mean that a message was lost.

@@ -8,7 +8,7 @@ use url::Url;
 use super::stream_event::StreamEvent;
 use crate::sources::SourceError;
 
-/// Maximum time without a ticker. An exchange that sends no ticker for this long most likely sends only heartbeats.
+/// Maximum time without a ticker. An exchange that sends only heartbeats for this long most likely has a fault.
 pub(super) const TICKER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The WebSocket API of one exchange. Its functions do no I/O.
@@ -41,7 +41,8 @@ pub(crate) struct StreamTimeouts {
     /// The age at which a connection is replaced. `None` if the exchange does not limit the age of connections.
     pub(crate) max_connection_age: Option<Duration>,
     /// For this long after an update, heartbeats confirm the bid and the ask. `Some` if the exchange sends bid and ask
-    /// only with trades, so that the bid and the ask can change without a message.
+    /// only with trades, so that the bid and the ask can change without a message. Such an exchange must send heartbeats
+    /// for each pair, because a ticker then confirms only its own pair.
     pub(crate) book_validity: Option<Duration>,
 }
 

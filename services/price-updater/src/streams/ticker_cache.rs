@@ -18,7 +18,7 @@ use crate::sources::{PollReply, SourceError, Ticker, TradedPrices};
 pub(crate) struct TickerCache {
     /// The pairs by the exchange's symbols.
     pairs: BTreeMap<String, CurrencyPair>,
-    /// How long heartbeats confirm an order book; see [`super::protocol::StreamTimeouts::book_validity`].
+    /// How long heartbeats confirm the bid and the ask; see [`super::protocol::StreamTimeouts::book_validity`].
     book_validity: Option<Duration>,
     entries: BTreeMap<CurrencyPair, Entry>,
     /// When a message last confirmed all tickers of the current connection.
@@ -35,9 +35,9 @@ struct Entry {
     updated_at: Option<Timestamp>,
     /// When the ticker was last confirmed by a heartbeat of its pair, or by any message of an earlier connection.
     confirmed_at: Option<Timestamp>,
-    /// The position of the last heartbeat or message with an order book.
+    /// The position of the last message that is a heartbeat of the pair or contains bid and ask.
     bid_ask_sequence: Option<Sequence>,
-    /// The position of the last message without an order book. Binance numbers these messages independently.
+    /// The position of the last ticker message without bid and ask. Binance numbers these messages independently.
     trade_sequence: Option<Sequence>,
     trade_id: Option<u64>,
     /// The id of the last trade according to a heartbeat, until a ticker has this id.

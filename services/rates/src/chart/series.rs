@@ -9,8 +9,8 @@ use std::{
 
 use common::{api::courses::Candle, money::Rate, time::Timestamp};
 
-/// Maximum number of candles over which the last course of an exchange is carried forward. A course can stay the same
-/// for several candles. The limit excludes an exchange that no longer reports.
+/// Maximum number of buckets over which the last course of an exchange is carried forward. An exchange has no candle while
+/// its course stays the same. The limit excludes an exchange that no longer reports.
 const MAX_CARRIED_CANDLES: i64 = 10;
 /// A gap is shown where no exchange has a course for this many times the usual spacing. A spacing is the time between
 /// two successive buckets with a course.

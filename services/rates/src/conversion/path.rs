@@ -39,14 +39,15 @@ struct Candidate {
 impl ConversionPath {
     /// Chooses a path from the base to the quote asset.
     ///
-    /// If the pair or its inverse has a price, that price is used, so that a conversion agrees with `/api/v1/price` and
-    /// with orders. Otherwise, the candidates are the official rate of the pair and paths of two prices through a third
-    /// asset. One of the two prices may be an official rate. A candidate without a prolonged price is preferred. Then
-    /// the smallest known error decides, then the smallest number of prices. An unknown error counts as the largest
-    /// distance at which votes, or official rates, still agree.
+    /// If the pair or its inverse has a price, that price is used, so that a conversion agrees with `/api/v1/price`.
+    /// Otherwise, the candidates are the official rate of the pair and paths of two prices through a third asset. One of
+    /// the two prices may be an official rate. A candidate without a prolonged price is preferred. Then the smallest known
+    /// error decides, then the smallest number of prices. An unknown error counts as the largest distance at which votes,
+    /// or official rates, still agree.
     ///
-    /// If there is no path, the error names the first price that is missing only temporarily. If there is no such
-    /// price, the error is [`ConversionError::NoPath`].
+    /// If there is no path, the error names the first price that is missing only temporarily. If that price is missing
+    /// because no source reports the third asset, the error is [`ConversionError::NoPathNow`]. If there is no such price,
+    /// the error is [`ConversionError::NoPath`].
     pub(super) fn find(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Result<Self, ConversionError> {
         let CurrencyPair { base: from, quote: to } = pair;
         let mut errors = Vec::new();
@@ -162,7 +163,7 @@ impl Candidate {
             }
         }
         let error = match &errors[..] {
-            // The path does not contain the rate of the dollar, so the errors are not added.
+            // Both errors include the error of the removed rate, so a sum would count it twice.
             [first, second] if skips_dollars => first.larger(*second),
             _ => errors.iter().fold(KnownError::ZERO, |sum, &error| sum + error),
         };

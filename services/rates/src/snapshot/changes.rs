@@ -62,7 +62,7 @@ pub(crate) fn changes_event(
 }
 
 fn encode_event(event_type: &str, data: &SnapshotChanges) -> Bytes {
-    let json = serde_json::to_string(data).expect("changes contain only strings, numbers and lists");
+    let json = serde_json::to_string(data).expect("the serialization of changes cannot fail");
     let mut text = String::with_capacity(json.len() + 64);
     // serde_json writes no line breaks, so a single `data` line is enough.
     let _ = write!(text, "event: {event_type}\nid: {}\ndata: {json}\n\n", data.as_of.micros());

@@ -15,7 +15,7 @@ pub(crate) struct TaggedJson {
 
 impl TaggedJson {
     pub(super) fn new(value: &impl Serialize) -> Self {
-        let mut body = serde_json::to_vec(value).expect("snapshots contain only strings, numbers and lists");
+        let mut body = serde_json::to_vec(value).expect("the serialization of a snapshot cannot fail");
         body.push(b'\n');
         // The tag depends only on the body, so that all instances of the service send the same tag for the same body.
         let mut hasher = DefaultHasher::new();

@@ -24,7 +24,7 @@ use crate::limits::MAX_FILTERED_RESPONSES;
 pub(crate) enum SnapshotOrigin {
     /// price-cache-proxy: the newest snapshot of price-updater.
     PriceCache,
-    /// db-proxy: stored courses without prices. Used only until the first snapshot arrives from price-cache-proxy.
+    /// db-proxy: stored courses, without agreed prices. Used only until the first snapshot arrives from price-cache-proxy.
     Database,
 }
 

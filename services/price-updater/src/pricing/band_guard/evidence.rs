@@ -15,8 +15,8 @@ use crate::pricing::{
     market::{MarketPrices, exclude_simulated_among_real},
 };
 
-/// How many voters must agree on an implausible price if no index except the voters reports the pair. If fewer
-/// sources of their kind report the pair, all of them must agree.
+/// How many voters must agree on an implausible price if no other index reports the pair. If fewer sources of their kind
+/// report the pair, all of them must agree.
 const MIN_AGREEING_VOTERS: usize = 3;
 /// Maximum age at which the price of an index counts as evidence. Indices are refreshed once a minute and polled every
 /// 45 s, and a poll can fail.

@@ -171,8 +171,8 @@ impl CurrencyLifecycle {
         expires_at.is_some_and(|expires_at| expires_at <= horizon)
     }
 
-    /// When the published price expires. `None` if the price cannot be prolonged: it is unused, expired, or already
-    /// valid until its maximum age.
+    /// When the published price expires. `None` if the price cannot be prolonged: it is stopped or expired, or it is
+    /// already valid until its maximum age.
     pub(super) fn prolongable_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         let latest_expiry = self.last_good.as_ref()?.as_of.plus(self.lifetimes.max_prolonged_age);
         let is_used = matches!(self.state, PriceAvailability::Fresh | PriceAvailability::Prolonged);
@@ -209,8 +209,8 @@ impl CurrencyLifecycle {
         price.as_of.plus(self.lifetimes.ttl) > time
     }
 
-    /// Publishes an agreed price if [`accepts`](Self::accepts) allows it. If no price is published, sets the number of
-    /// failures in a row to `failures`, and keeps, prolongs, stops or expires the last good price.
+    /// Publishes an agreed price if [`accepts`](Self::accepts) allows it. Otherwise sets the number of failures in a row
+    /// to `failures`, and keeps, prolongs, stops or expires the last good price.
     fn apply(
         &mut self,
         outcome: &PriceOutcome,
