@@ -248,11 +248,11 @@ pub struct AgreedPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub ask: Option<Rate>,
-    /// The lowest vote used. Absent for a cross price.
+    /// The lowest vote used. Absent if no vote was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub low: Option<Rate>,
-    /// The highest vote used. Absent for a cross price.
+    /// The highest vote used. Absent if no vote was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub high: Option<Rate>,
@@ -281,7 +281,7 @@ pub struct AgreedPrice {
     #[oai(skip_serializing_if_is_none)]
     pub age_secs: Option<u64>,
     pub simulated: bool,
-    /// The votes considered for this pair, used or not. Empty for a cross price.
+    /// The votes considered for this pair, used or not. A cross price uses none of them.
     pub votes: Vec<CastVote>,
     /// The pairs that a cross price is computed from. The first is the pair in dollars. Empty for other prices.
     pub legs: Vec<CurrencyPair>,
@@ -293,7 +293,7 @@ pub struct AgreedPrice {
 }
 
 impl AgreedPrice {
-    /// The sources whose votes were used, each once and sorted. A cross price has no votes.
+    /// The sources whose votes were used, each once and sorted. Empty for a cross price.
     pub fn used_sources(&self) -> Vec<String> {
         let used = self.votes.iter().filter(|vote| vote.used);
         used.map(|vote| vote.exchanger.clone()).collect::<BTreeSet<_>>().into_iter().collect()
@@ -325,8 +325,9 @@ pub struct CastVote {
 
 /// Why a vote was not used. `stale`: observed too long ago. `frozen`: unchanged while the prices of other exchanges move.
 /// `outlier`: too far from the other votes. `no_conversion`: there is no agreed rate for the conversion. `unlike`: of another
-/// kind than the votes used, such as an official rate, or an index while exchanges reported prices. While the last good price is
-/// shown, `unlike` is also the reason of votes without another reason. `simulated`: simulated, while other votes are real.
+/// kind than the votes used, such as an official rate, or an index while exchanges reported prices. If the price is a
+/// cross price or the last good price, `unlike` is also the reason of votes without another reason. `simulated`: simulated, while
+/// other votes are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
@@ -339,8 +340,8 @@ pub enum Rejection {
     Outlier,
     /// There is no agreed rate for the conversion.
     NoConversion,
-    /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices. While the last
-    /// good price is shown, also the reason of votes without another reason.
+    /// Of another kind than the votes used: an official rate, or an index while exchanges reported prices. If the price
+    /// is a cross price or the last good price, also the reason of votes without another reason.
     #[serde(rename = "unlike")]
     #[oai(rename = "unlike")]
     OtherKind,

@@ -132,7 +132,7 @@ pub struct ServiceHealth {
     pub instances: Vec<InstanceHealth>,
 }
 
-/// A component outside the platform, such as the database, as the services report it.
+/// A component that is not a service of the platform, such as the database, as the services report it.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct InfrastructureComponent {
     pub name: String,
