@@ -246,8 +246,7 @@ impl<S: BatchStore> WriterTask<S> {
 
     /// Attempts to commit the batch until an attempt succeeds or [`final_error`] returns an error.
     ///
-    /// Before each attempt, commands of callers that no longer wait are dropped. Such a caller may send its command
-    /// again with the same key, possibly to another instance.
+    /// Before each attempt, commands of callers that no longer wait are dropped.
     async fn commit_until_known(
         &self,
         batch: &mut Batch<S>,

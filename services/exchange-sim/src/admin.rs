@@ -44,7 +44,7 @@ struct CallList {
 
 #[derive(ApiResponse)]
 enum FaultEnded {
-    /// The exchange has no active fault.
+    /// All active faults of the exchange have ended.
     #[oai(status = 204)]
     NoContent,
 }
@@ -102,7 +102,7 @@ impl Admin {
         Ok(FaultEnded::NoContent)
     }
 
-    /// Lists the faults of the timeline.
+    /// Lists the faults of the timeline and the moves of the market.
     #[oai(path = "/admin/timeline", method = "get", operation_id = "get_timeline")]
     async fn timeline(&self, _caller: Operator) -> Result<Json<TimelineList>, Problem> {
         Ok(Json(self.timeline_list()))

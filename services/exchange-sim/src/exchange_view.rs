@@ -193,7 +193,7 @@ fn scale_to_tick(price: Units, factor: Decimal, tick: Units) -> Units {
 
 /// The pair whose price the fault `other_currency` shows as the price of `pair`.
 fn mistaken_pair(pair: CurrencyPair) -> CurrencyPair {
-    // Prices in dollars and in USDT are almost equal, so neither can replace the other.
+    // Prices in dollars and in USDT are almost equal. The fault must show a price that clearly differs.
     let mistaken = |asset| if matches!(asset, Asset::USD | Asset::USDT) { Asset::GBP } else { Asset::USD };
     let CurrencyPair { base, quote } = pair;
     if base == mistaken(quote) {

@@ -118,7 +118,7 @@ impl Api {
         Ok(PreserializedJson::new(self.users.find_user(&principal, id).await?))
     }
 
-    /// Changes the address or the name of a user. An absent field keeps its value.
+    /// Changes the email address or the name of a user. An absent field keeps its value.
     #[oai(path = "/api/v1/users/:id", method = "patch", operation_id = "update_user")]
     async fn update_user(&self, id: Path<UserId>, body: UncheckedBody<UserPatch>) -> Result<Json<User>, Problem> {
         let patch = body.or_problem(|parsed| errors_of(validate_patch(parsed)))?;

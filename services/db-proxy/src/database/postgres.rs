@@ -31,7 +31,7 @@ use super::{
     url::host_urls,
 };
 
-/// Number of connections for reads. More connections would mostly wait for each other in the database.
+/// Number of connections for reads.
 const READERS: u32 = 8;
 /// Number of connections for the writes of courses, for retention, for statistics, and for the checks of the clock and
 /// of durability.
@@ -78,7 +78,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES));
 #[derive(Clone)]
 pub struct PostgresDatabase {
     pub writer: PgPool,
-    /// For the writer of wallets, which commits at the same time as the writer of orders.
+    /// For the writer of wallets, so that its commits do not wait for those of the writer of orders.
     pub wallet_writer: PgPool,
     pub readers: PgPool,
     /// For background work; see [`BACKGROUND`].
@@ -97,7 +97,7 @@ pub struct PostgresDatabase {
 impl PostgresDatabase {
     /// Parses the URL. Connections are opened when they are first needed.
     pub fn open(url: &str) -> Result<Self, sqlx::Error> {
-        // Slow requests are logged with their database time, and the text of a statement helps no operator.
+        // Statements are not logged, because each slow request is logged with its database time.
         let parse = |url: &String| url.parse().map(PgConnectOptions::disable_statement_logging);
         let unlimited = host_urls(url).iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let primary = Primary::new(unlimited.iter().map(|host| host.clone().options(SESSION)).collect());

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 /// How long a released connection may take to answer the pool. It is shorter than the time limit for acquiring a
-/// connection.
+/// connection, so that a waiting task gets a new connection in time.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that returns to its pool only by [`release`](Self::release).

@@ -10,7 +10,7 @@ const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT[,H
 /// The parameter with which libpq selects a host. It has no effect here, because only the primary is used.
 const SELECTION_PARAMETER: &str = "target_session_attrs=";
 
-/// The parameters of a URL of PostgreSQL that have an effect.
+/// The parameters that a URL of PostgreSQL may contain. `options[NAME]` is also permitted.
 const PARAMETERS: [&str; 20] = [
     "application_name",
     "dbname",
@@ -83,7 +83,7 @@ fn without_selection(path: &str) -> String {
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 
-/// The message about a parameter of a URL of PostgreSQL that has no effect.
+/// The message about a parameter that a URL of PostgreSQL may not contain. `None` if there is no such parameter.
 fn unknown_parameter(url: &str) -> Option<String> {
     if url.starts_with("sqlite:") {
         return None;

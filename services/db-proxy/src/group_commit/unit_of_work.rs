@@ -5,7 +5,7 @@ use crate::database::DatabaseError;
 /// Progress of one attempt, readable even if the attempt is aborted.
 #[derive(Debug, Default)]
 pub struct Attempt {
-    /// Whether the commit has possibly reached the database. The outcome of a failed attempt is then unknown.
+    /// Whether the commit has possibly reached the database. If it has, the outcome of a failed attempt is unknown.
     pub commit_sent: bool,
 }
 

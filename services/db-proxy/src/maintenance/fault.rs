@@ -91,7 +91,7 @@ impl BackupFault {
             Some(DISK_FULL) => Self::new(
                 "disk_full",
                 format!("The database {name} cannot be copied: the disk of the folder {folder} is full."),
-                "Free as much space as the database has, and run the command again.",
+                "Free at least as much space as the database occupies, and run the command again.",
             ),
             _ => Self::new(
                 "database_not_copied",

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::{DatabaseError, rows::DatabaseRow, rows::decode};
 
-/// Counts the orders, to compare them with the stored totals. The statement is valid on both engines.
+/// Counts orders, users, wallets and the rows of the journal, and reads the stored totals of the orders. The statement
+/// is valid on both engines.
 pub(super) const SUMMARY: &str = "
     select
         (select count(*) from orders) as orders,

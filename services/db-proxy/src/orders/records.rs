@@ -41,7 +41,7 @@ pub struct Totals {
 impl Totals {
     /// The number of orders without a user.
     ///
-    /// It is computed and not stored, because a db-proxy of the last release places anonymous orders and updates only `orders`.
+    /// It is computed and not stored, because a db-proxy of the last release would not update a stored number.
     pub fn anonymous_orders(&self) -> i64 {
         self.orders - self.user_orders
     }
@@ -75,7 +75,7 @@ impl TimedTotals {
 /// A row of the table of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
-    /// The position in the sequence of commits: 1, 2, 3, … without a gap.
+    /// The position of the order among all orders: 1, 2, 3, … without a gap.
     pub seq: i64,
     pub order: Order,
 }
@@ -104,9 +104,9 @@ pub struct StoredQuote {
 }
 
 impl StoredQuote {
-    /// Whether the quote has expired at `now`, so that no order can take it. A quote that was created more than `MAX_CLOCK_SKEW`
-    /// in the future counts as expired. Its time comes from a clock that was ahead, and its reservation would otherwise last too
-    /// long.
+    /// Whether the quote has expired at `now`, so that no order can take it. A quote that was created more than
+    /// `MAX_CLOCK_SKEW` in the future counts as expired. Its time comes from a clock that was ahead, and its
+    /// reservation would otherwise last too long.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.quote.expires_at || self.quote.created_at.is_beyond_skew(now)
     }
@@ -228,6 +228,6 @@ pub struct ChangeSet {
     pub decided_at: Timestamp,
     /// The origin to store, if this batch contains the first order or quote of the database.
     pub new_origin: Option<OrderOrigin>,
-    /// The movements of paid orders, and the refusals for insufficient balances.
+    /// The movements of paid orders, and the refusals of orders because of a balance.
     pub wallet_changes: Option<wallets::records::ChangeSet>,
 }

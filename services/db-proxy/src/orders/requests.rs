@@ -20,7 +20,7 @@ use super::command::{
 };
 use crate::client_key::check_client;
 
-/// The command for an order that was received at `received_at` by the clock of the database.
+/// The command for an order. `received_at` is the time of its receipt by the clock of the database.
 pub fn place_command(
     order: PlaceOrderCommand,
     received_at: Timestamp,

@@ -86,7 +86,7 @@ impl UserRoutes {
         Ok(Json(self.0.user(id.0).await?))
     }
 
-    /// Changes the address or the name of a user. Repeating the request has no effect.
+    /// Changes the email address or the name of a user. Repeating the request has no effect.
     #[oai(path = "/users/:id", method = "patch", operation_id = "update_user")]
     async fn update_user(
         &self,

@@ -129,8 +129,8 @@ impl RunningBalances {
     /// Records a refusal. A copy of the request that was made before the refusal receives the same refusal. Later
     /// batches skip the read of the recorded refusals for requests after `last_refused_at` of `wallet`.
     pub fn record_refusal(&mut self, key: RefusalKey, wallet: WalletId, refusal: RecordedRefusal) {
-        // A stored time after `latest` comes from a clock that was ahead, and the refusal with that time does not
-        // apply.
+        // If the stored `last_refused_at` is later than `latest`, it was stored while the clock was ahead. The refusal
+        // of that time does not apply now, so its time need not be kept.
         let latest = refusal.refused_at.plus(MAX_CLOCK_SKEW);
         if let Some(stored) = self.wallets.get_mut(&wallet) {
             stored.last_refused_at = stored.last_refused_at.max(refusal.refused_at).min(latest);

@@ -2,6 +2,7 @@
 //!
 //! - Each balance follows from the entries of its wallet.
 //! - The entries of each wallet are numbered without a gap.
+//! - Each entry of a wallet has the currency of the wallet and belongs to a movement.
 //! - Each movement has two or more entries, which add up to zero in each currency.
 //! - The movement of an order is the payment that the order states.
 //! - Each order that a wallet paid has a movement.

@@ -44,7 +44,8 @@ pub(super) const ERROR_FORMATS: ErrorFormats = ErrorFormats {
     renamed_keys: &[("\"tBTC", "\"tXBT"), ("\"tUST", "\"tUSDT:")],
     usage_header: None,
 };
-/// The calls of a client that exceeds the limit are refused for 60 s. The response does not state this time.
+/// A client that exceeds the limit is refused until it has sent no call for 60 s. The response does not state this
+/// time.
 pub(super) const RATE_LIMIT: RateLimit =
     RateLimit { max_weight: 90, window_secs: 60, penalty: Penalty::BanWithoutRetryAfter { seconds: 60 } };
 

@@ -2,12 +2,12 @@
 //!
 //! After a failover, a host may still be the old primary. If the old primary is now a standby, it accepts no writes and
 //! may return old rows. If it was frozen or cut off from the network, it may still consider itself the primary, and
-//! return old rows. Each new connection is therefore checked. PostgreSQL counts the failovers of a database in its
+//! return old rows. The pools therefore check each new connection. PostgreSQL counts the failovers of a database in its
 //! timeline. If the timeline of a server is earlier than the timeline of the last acknowledged commit, the server may
 //! lack that commit, so it is not used.
 //!
-//! After a connection fails, all older connections are closed before their next use, because they may lead to the same
-//! server.
+//! After a connection fails, every connection that is open at that time is closed before its next use, because it may
+//! lead to the same server.
 
 use std::{
     sync::{

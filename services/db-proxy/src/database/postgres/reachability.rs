@@ -33,7 +33,7 @@ use super::{
 
 /// How long to wait for a connection before the hosts are checked. The sum of this time and [`HOST_TIMEOUT`] is shorter
 /// than the acquire timeout of a pool, so that the error can name the cause.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
+const CHECK_DELAY: Duration = Duration::from_millis(300);
 
 /// Whether the servers of a database can be reached, as far as this process knows.
 pub(super) struct Reachability {
@@ -59,10 +59,10 @@ impl Reachability {
     }
 
     /// Awaits a connection, or migrations that open a connection. Starts a check of all hosts if this takes longer than
-    /// [`CONNECT_TIMEOUT`].
+    /// [`CHECK_DELAY`].
     pub(super) async fn watch<T>(self: &Arc<Self>, connecting: impl Future<Output = T>) -> T {
         let mut connecting = pin!(connecting);
-        if let Ok(result) = timeout(CONNECT_TIMEOUT, &mut connecting).await {
+        if let Ok(result) = timeout(CHECK_DELAY, &mut connecting).await {
             return result;
         }
         self.start_check();

@@ -30,7 +30,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// lock two files of the same name.
 #[derive(Debug)]
 pub struct FileLock {
-    /// `None` if the file system does not support locks.
+    /// `None` if the file cannot be locked, for example because its file system does not support locks.
     _file: Option<File>,
 }
 

@@ -1,4 +1,4 @@
-//! Commits the small writes that wait at the same time in one transaction, with one sync of the disk.
+//! Commits small writes in groups. The writes of a group share one transaction and one sync of the disk.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use tracing::Instrument;
 
 use crate::database::{DatabaseError, TransactionConnection};
 
-/// One group is committed at a time. Meanwhile, writes wait for the next group, so groups grow with the load. A write
-/// of orders waits for at most one group, so the size of a group is limited.
+/// One group is committed at a time. Meanwhile, writes wait for the next group, so groups grow with the load. The size
+/// of a group is limited, because a batch of orders may have to wait until a group is committed.
 const GROUP_LIMITS: BatchLimits = BatchLimits { max_queued: 4096, max_batch_size: 128, max_in_flight: 1 };
 /// How long a group may wait for the connection, which other writers use too.
 const MAX_WAIT: Duration = Duration::from_secs(2);

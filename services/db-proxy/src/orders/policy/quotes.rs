@@ -84,7 +84,7 @@ impl DecisionState {
         let stored = self.find_quote(id, owner)?;
         match stored.quote.state {
             QuoteState::Taken => Err(RefusalReason::QuoteTaken),
-            // A released quote is refused as expired, because older releases of create-order know no other reason.
+            // A released quote is refused as expired. Older releases of create-order know no separate reason for it.
             QuoteState::Expired | QuoteState::Released => Err(RefusalReason::QuoteExpired),
             QuoteState::Open if stored.has_expired(now) => Err(RefusalReason::QuoteExpired),
             QuoteState::Open => Ok(stored.clone()),

@@ -160,7 +160,7 @@ impl OrderStore {
     /// The newest anonymous orders in a range. The number of rows that are read is in proportion to `scan.limit`, even
     /// if many orders of users are between the anonymous orders.
     async fn scan_anonymous(&self, scan: Scan<'_>) -> Result<Vec<StoredOrder>, DatabaseError> {
-        // Usually most orders are anonymous, and this range is enough.
+        // Usually most orders are anonymous, and the newest orders of all owners contain enough anonymous orders.
         let mut rows = self.scan(Scan { owner: OwnerFilter::Everybody, ..scan }).await?;
         let oldest = rows.last().filter(|_| row_count(&rows) == scan.limit).map(|row| row.seq);
         rows.retain(|row| row.order.user_id.is_none());

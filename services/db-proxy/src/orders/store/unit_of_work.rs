@@ -159,7 +159,7 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
         if !keys.is_empty() {
             records.orders = self.transaction.orders_by_key(&keys).await?;
         }
-        // A refusal does not apply to a newer request.
+        // No refusal applies to a request that is newer than the last refusal.
         if oldest_request.is_some_and(|requested_at| requested_at <= last_refused_at) {
             records.refusals = self.transaction.refusals_by_key(&keys).await?;
         }

@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// How long the creation of a wallet waits at most for other creations.
-const MAX_WRITE_WAIT: Duration = Duration::from_secs(2);
+const MAX_CREATION_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct SqliteWallets {
@@ -81,7 +81,7 @@ impl SqliteWallets {
 
     /// Returns whether the wallet was inserted. Returns false if the key is stored already.
     pub(super) async fn insert_wallet(&self, wallet: StoredWallet, key: &ClientKey) -> Result<bool, DatabaseError> {
-        let guard = tokio::time::timeout(MAX_WRITE_WAIT, self.creation_lock.lock()).await;
+        let guard = tokio::time::timeout(MAX_CREATION_WAIT, self.creation_lock.lock()).await;
         let _guard = guard.map_err(|_| DatabaseError::TimedOut)?;
         let mut connection = TransactionConnection::acquire(&self.database.writer).await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
