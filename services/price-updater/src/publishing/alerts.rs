@@ -110,7 +110,7 @@ pub(crate) fn report_availability_changes(
     }
 }
 
-/// Logs the decision of the guard against implausible prices about a price that orders use.
+/// Logs a decision of the band guard about a price that orders use.
 pub(crate) fn report_guard_event(event: &GuardEvent) {
     let GuardEvent { pair: direction, change, price, accepted, supporting, contradicting } = event;
     let difference = accepted.map(|accepted| percent_change(accepted, *price)).unwrap_or_default();

@@ -232,7 +232,8 @@ impl<'a> PollLoop<'a> {
             if is_used_by_orders(event.pair, &pricing.currencies) {
                 report_guard_event(&event);
             } else {
-                tracing::info!(direction = %event.pair, change = ?event.change, price = %event.price, "implausible price");
+                let (direction, price) = (event.pair, event.price);
+                tracing::info!(%direction, change = ?event.change, %price, "plausibility of a price has changed");
             }
         }
     }
