@@ -2,7 +2,8 @@
 //!
 //! To add a fault, add a line to `kinds.rs`. Effects on whole answers are implemented in `fault_injector.rs`, refusals
 //! of calls in `rate_limits.rs`, effects on prices and times in `exchange_view.rs`, refusals of WebSocket connections
-//! in `ws.rs`, and effects on open WebSocket connections in `ws/session.rs`.
+//! in `ws.rs`, and effects on open WebSocket connections in `ws/session.rs`. Effects that depend on the format of an
+//! exchange are implemented in its files in `exchanges` and `ws`.
 
 mod kinds;
 mod market_moves;

@@ -32,8 +32,8 @@ enum LookupOutcome {
 
 type LookupResult = Result<LookupOutcome, SharedReadError>;
 
-/// Looks up single orders. Lookups of several clients share a request to db-proxy, so the owner of each order is
-/// checked after the response.
+/// Looks up single orders. Lookups of several clients share a request to db-proxy, so the request names no owner. The
+/// owner of each order is checked after the response.
 #[derive(Clone)]
 pub struct OrderLookup(Batcher<OrderId, LookupResult>);
 

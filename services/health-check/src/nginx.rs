@@ -25,7 +25,7 @@ const RESULT_LIFETIME: Duration = Duration::from_secs(1);
 /// (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";
 
-/// Reads `NGINX_URL`: the URLs of nginx, without duplicates.
+/// Reads `NGINX_URL`: the URLs at which nginx is probed.
 pub(crate) fn urls_from_env(env: &mut Env) -> Vec<Url> {
     let mut urls = env.urls("NGINX_URL", MAX_URLS, "http://127.0.0.1:8080");
     for url in urls.iter_mut().filter(|url| url.path() == "/") {

@@ -39,16 +39,20 @@ impl OperatorAccess {
     /// token is an error. Credentials for other purposes are ignored: the tokens of services, and API keys, which this
     /// service cannot check. If no token of operators is set, all credentials are ignored.
     pub(crate) fn allows(&self, request: &Request) -> Result<bool, Error> {
-        let without_token = !self.restricted;
+        let allowed_without_token = !self.restricted;
         let headers = request.headers();
-        let (Some(token), true) = (&self.token, headers.contains_key(AUTHORIZATION)) else { return Ok(without_token) };
+        let (Some(token), true) = (&self.token, headers.contains_key(AUTHORIZATION)) else {
+            return Ok(allowed_without_token);
+        };
         let bearer = headers.typed_get::<Authorization<Bearer>>();
         let basic = headers.typed_get::<Authorization<Basic>>();
         let sent = bearer.as_ref().map(|bearer| bearer.0.token());
         let sent = sent.or_else(|| basic.as_ref().map(|basic| basic.0.password()));
         match sent {
             Some(sent) if token.matches(sent) => Ok(true),
-            Some(sent) if KeySecret::resembles(sent) || self.callers.caller(sent).is_some() => Ok(without_token),
+            Some(sent) if KeySecret::resembles(sent) || self.callers.caller(sent).is_some() => {
+                Ok(allowed_without_token)
+            }
             _ => Err(Error::WrongToken),
         }
     }
