@@ -96,8 +96,8 @@ fn retry_deadline(error: &CallError, unanswered: bool, deadline: Duration) -> Du
 }
 
 /// Makes attempts for at most `deadline`, until an attempt succeeds, or until the error of an attempt permits no further
-/// attempt. The first attempts, at most one per instance, follow each other without a pause. `instances` is the number of instances.
-/// The argument of `attempt` is the remaining time.
+/// attempt. The first attempts, at most one per instance, follow each other without a pause. `instances` is the number
+/// of instances. The argument of `attempt` is the remaining time.
 pub(super) async fn call_with_retries<T, F: Future<Output = Result<T, CallError>>>(
     instances: usize,
     retry: Retry,
