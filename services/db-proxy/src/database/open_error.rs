@@ -7,6 +7,8 @@ use std::{
 
 use common::io_errors::describe_io_error;
 
+use super::postgres::describe_connect_failure;
+
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the folder {} of the database file cannot be created: {}", folder.display(), FileFault(*kind, reason))]
@@ -43,8 +45,8 @@ pub enum OpenError {
     )]
     NotWritable { path: PathBuf },
     /// SQLite cannot open the file, although the file system permits it.
-    #[error("the database file {} cannot be opened", path.display())]
-    Sqlite { path: PathBuf, source: sqlx::Error },
+    #[error("the database file {} cannot be opened: {reason}", path.display())]
+    Sqlite { path: PathBuf, reason: String },
 }
 
 /// The reason and the remedy of an error of the file system.
@@ -99,9 +101,10 @@ impl OpenError {
 
     /// Explains why SQLite failed to use an existing file. Opens the file again, because SQLite does not report errors
     /// of the file system.
-    pub fn of_sqlite(path: &Path, error: sqlx::Error) -> Self {
+    pub fn of_sqlite(path: &Path, error: &sqlx::Error) -> Self {
         const READ_ONLY: u32 = 8;
         const DAMAGED: u32 = 11;
+        const DISK_FULL: u32 = 13;
         const CANNOT_OPEN: u32 = 14;
         const NOT_A_DATABASE: u32 = 26;
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
@@ -110,10 +113,11 @@ impl OpenError {
         match code.map(|code| code & 0xff) {
             Some(NOT_A_DATABASE) => Self::NotADatabase { path },
             Some(DAMAGED) => Self::Damaged { path },
+            Some(DISK_FULL) => Self::of_file(&path, &io::ErrorKind::StorageFull.into()),
             class => match fs::OpenOptions::new().read(true).write(true).open(&path) {
                 Err(error) => Self::of_file(&path, &error),
                 Ok(_) if matches!(class, Some(READ_ONLY | CANNOT_OPEN)) => Self::NotWritable { path },
-                Ok(_) => Self::Sqlite { path, source: error },
+                Ok(_) => Self::Sqlite { path, reason: describe_connect_failure(error) },
             },
         }
     }

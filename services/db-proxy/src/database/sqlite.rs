@@ -56,7 +56,7 @@ impl SqliteDatabase {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        let explain = |error| OpenError::of_sqlite(path, error);
+        let explain = |error| OpenError::of_sqlite(path, &error);
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.connect_with(options.clone()).await.map_err(explain)?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);

@@ -50,10 +50,16 @@ impl DatabaseStatistics {
 }
 
 /// `$1` is the number of seconds after which a statement counts as slow. If the database user is not a member of
-/// `pg_read_all_stats`, the states of sessions of other users and the lag of standbys are null.
+/// `pg_read_all_stats`, the types and states of sessions of other users and the lag of standbys are null. Only clients,
+/// parallel workers and extensions have both a user and a database, so a session of another user with both counts as a
+/// client.
 const POSTGRES_STATISTICS: &str = "
     select
-        (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+        (
+            select count(*) from pg_stat_activity
+            where usesysid is not null and datid is not null
+                and coalesce(backend_type, 'client backend') = 'client backend'
+        ),
         current_setting('max_connections')::int8,
         (
             select count(*) from pg_stat_activity

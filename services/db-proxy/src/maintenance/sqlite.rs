@@ -12,9 +12,6 @@ use super::{
 };
 use crate::database::{BUSY_TIMEOUT, DatabaseError, OpenError};
 
-/// Whether the database has the table of its origin. The migrations of an older release did not create this table.
-const HAS_ORIGIN_TABLE: &str = "select exists (select 1 from sqlite_schema where name = 'order_origin')";
-
 /// The stored origin of the database. If none is stored, the origin of any order: all orders of a database have the
 /// same origin.
 const READ_ORIGIN_OR_ORDER: &str =
@@ -27,7 +24,7 @@ impl SqliteMaintenance {
     /// Opens the file. The journal mode of the file does not change.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(BUSY_TIMEOUT);
-        options.connect().await.map(Self).map_err(|error| OpenError::of_sqlite(path, error))
+        options.connect().await.map(Self).map_err(|error| OpenError::of_sqlite(path, &error))
     }
 
     /// Writes a consistent copy of the database into the file `copy`, which must be empty or not exist. Writers do not
@@ -47,12 +44,9 @@ impl SqliteMaintenance {
     }
 
     /// The stored origin of the database, or the origin of its orders if none is stored. `None` if the database has
-    /// neither, or does not have the table of the origin.
+    /// neither. Fails with [`DatabaseError::NotMigrated`] if the database does not have the table of the origin, because
+    /// its orders may be simulated.
     pub async fn origin(&mut self) -> Result<Option<OrderOrigin>, DatabaseError> {
-        let has_origin_table: bool = sqlx::query_scalar(HAS_ORIGIN_TABLE).fetch_one(&mut self.0).await?;
-        if !has_origin_table {
-            return Ok(None);
-        }
         let simulated: Option<bool> = sqlx::query_scalar(READ_ORIGIN_OR_ORDER).fetch_one(&mut self.0).await?;
         Ok(simulated.map(OrderOrigin::of))
     }
@@ -68,3 +62,6 @@ impl SqliteMaintenance {
         self.0.close().await
     }
 }
+
+#[cfg(test)]
+mod tests;

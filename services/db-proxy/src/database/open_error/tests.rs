@@ -1,5 +1,8 @@
 use std::os::unix::fs::symlink;
 
+use common::error_chain::format_chain;
+use sqlx::{Connection, Executor, SqliteConnection};
+
 use super::*;
 use crate::database::Database;
 
@@ -62,5 +65,26 @@ fn io_errors_are_reported_with_their_cause_and_remedy() {
             error.starts_with(&format!("the file /data/orders.db cannot be opened for writing: {reason}")),
             "{error}"
         );
+    }
+}
+
+#[tokio::test]
+async fn errors_of_sqlite_are_described_in_plain_words() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().display();
+    let full = "pragma max_page_count = 1; create table a (b text); create table c (d text)";
+    for (statements, expected) in [
+        (
+            full,
+            format!(
+                "the file {path} cannot be opened for writing: the disk is full. Free space, or set DATABASE_URL to a file on \
+                 another disk"
+            ),
+        ),
+        ("select 1 from absent", format!("the database file {path} cannot be opened: no such table: absent")),
+    ] {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let error = connection.execute(statements).await.unwrap_err();
+        assert_eq!(format_chain(&OpenError::of_sqlite(file.path(), &error)), expected);
     }
 }
