@@ -1,7 +1,10 @@
 //! The text of an error with its causes, in words for people.
 
+mod redis_client;
+
 use std::{error::Error, fmt, io, sync::Arc};
 
+use self::redis_client::{describe_redis_error, describe_server_error};
 use crate::io_errors::describe_io_error;
 
 /// The messages of `error` and of each of its causes, separated by colons.
@@ -40,6 +43,12 @@ pub fn plain_text(error: &(dyn Error + 'static)) -> String {
     };
     if let Some(error) = io_error {
         return describe_io_error(error);
+    }
+    if let Some(error) = error.downcast_ref::<redis::RedisError>() {
+        return describe_redis_error(error);
+    }
+    if let Some(error) = error.downcast_ref::<redis::ServerError>() {
+        return describe_server_error(error);
     }
     match error.downcast_ref::<hyper::Error>() {
         Some(error) if error.is_incomplete_message() => {

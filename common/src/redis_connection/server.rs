@@ -1,5 +1,7 @@
 //! Parses the address of Redis.
 
+use std::fmt;
+
 use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult};
 
 /// The allowed addresses of Redis, for error messages.
@@ -37,6 +39,31 @@ impl RedisServer {
         match self {
             Self::Single(server) => server.redis_settings().db(),
             Self::Sentinel { settings, .. } => settings.db(),
+        }
+    }
+}
+
+/// The address for logs and messages, with `***` instead of the password.
+impl fmt::Display for RedisServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, hosts, master, settings) = match self {
+            Self::Single(server) => ("redis://", server.addr().to_string(), String::new(), server.redis_settings()),
+            Self::Sentinel { sentinels, master, settings } => {
+                let hosts: Vec<_> = sentinels.iter().map(|sentinel| sentinel.addr().to_string()).collect();
+                (SENTINEL_SCHEME, hosts.join(","), format!("/{master}"), settings)
+            }
+        };
+        f.write_str(scheme)?;
+        let user = settings.username().unwrap_or_default();
+        match (user, settings.password()) {
+            ("", None) => {}
+            (user, None) => write!(f, "{user}@")?,
+            (user, Some(_)) => write!(f, "{user}:***@")?,
+        }
+        write!(f, "{hosts}{master}")?;
+        match settings.db() {
+            0 => Ok(()),
+            database => write!(f, "/{database}"),
         }
     }
 }

@@ -26,7 +26,7 @@ impl From<Error> for Problem {
                 format!("All {MAX_EVENT_READERS} event streams are in use. Poll /record and /board instead."),
             ),
             // The store logs outages. Failed requests are not logged here.
-            Error::Store(StoreError::Unavailable(_) | StoreError::Timeout | StoreError::Unreadable(_)) => {
+            Error::Store(StoreError::Unavailable { .. } | StoreError::Timeout { .. } | StoreError::Unreadable(_)) => {
                 Self::new(Code::CacheUnavailable, "The price cache is unavailable.")
             }
         }

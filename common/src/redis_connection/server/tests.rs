@@ -69,3 +69,18 @@ fn invalid_urls_are_refused() {
         assert!(RedisServer::parse(url).is_err(), "{url}");
     }
 }
+
+#[test]
+fn address_is_shown_without_its_password() {
+    for (url, shown) in [
+        ("redis://cache", "redis://cache:6379"),
+        ("redis://ada:secret@cache:6380/2", "redis://ada:***@cache:6380/2"),
+        ("redis://:secret@cache", "redis://:***@cache:6379"),
+        (
+            "redis+sentinel://ada:secret@one,two:5001/prices/2?sentinel_password=secret",
+            "redis+sentinel://ada:***@one:26379,two:5001/prices/2",
+        ),
+    ] {
+        assert_eq!(RedisServer::parse(url).unwrap().to_string(), shown);
+    }
+}

@@ -35,6 +35,8 @@ pub struct RedisStore(Arc<Inner>);
 
 struct Inner {
     connector: RedisConnector,
+    /// The address without the password, for messages.
+    server: String,
     /// The number of the Redis database.
     database: i64,
     key_prefix: String,
@@ -62,10 +64,12 @@ impl fmt::Debug for RedisStore {
 
 impl RedisStore {
     pub(super) fn new(config: &RedisConfig, clock: Clock) -> Result<Self, StoreError> {
-        let connector = RedisConnector::new(&config.server, REDIS_RESPONSE_TIMEOUT).map_err(StoreError::Unavailable)?;
+        let server = config.server.to_string();
+        let connector = RedisConnector::new(&config.server, REDIS_RESPONSE_TIMEOUT)
+            .map_err(|cause| StoreError::Unavailable { server: server.clone(), cause })?;
         let (database, key_prefix) = (config.server.database(), config.key_prefix.clone());
         let (cache, outage, info) = (LocalCache::default(), Mutex::default(), ServerInfo::default());
-        Ok(Self(Arc::new(Inner { connector, database, key_prefix, cache, clock, outage, info })))
+        Ok(Self(Arc::new(Inner { connector, server, database, key_prefix, cache, clock, outage, info })))
     }
 
     pub(super) fn cache(&self) -> &LocalCache {
@@ -190,8 +194,8 @@ impl RedisStore {
             }
         };
         let result = match tokio::time::timeout(REDIS_COMMAND_TIMEOUT, attempts).await {
-            Ok(result) => result.map_err(StoreError::Unavailable),
-            Err(_) => Err(StoreError::Timeout),
+            Ok(result) => result.map_err(|cause| StoreError::Unavailable { server: self.0.server.clone(), cause }),
+            Err(_) => Err(StoreError::Timeout { server: self.0.server.clone() }),
         };
         self.log_availability(&result);
         result
@@ -206,13 +210,15 @@ impl RedisStore {
             }
             return;
         };
+        let server = &self.0.server;
         let cause = match error {
-            StoreError::Unavailable(cause) => format_chain(cause),
-            error => error.to_string(),
+            StoreError::Unavailable { cause, .. } => format_chain(cause),
+            StoreError::Timeout { .. } => "there was no response in time".to_owned(),
+            StoreError::Unreadable(_) => error.to_string(),
         };
         match outage.record_failure() {
-            Some(OutageLine::NotYet) => tracing::info!(cause, "Redis is not available yet"),
-            Some(OutageLine::Outage) => tracing::error!(cause, "Redis is unavailable"),
+            Some(OutageLine::NotYet) => tracing::info!(server, cause, "Redis is not available yet"),
+            Some(OutageLine::Outage) => tracing::error!(server, cause, "Redis is unavailable"),
             None => {}
         }
     }

@@ -150,6 +150,9 @@ fn connect_error(error: &tungstenite::Error) -> ConnectionError {
         tungstenite::Error::Http(response) => {
             ConnectionError::Status { status: response.status().as_u16(), retry_after: retry_after(response.headers()) }
         }
+        tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            ConnectionError::Unreachable("the connection was closed".to_owned())
+        }
         error => ConnectionError::Unreachable(innermost_cause(error)),
     }
 }
