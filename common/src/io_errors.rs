@@ -9,6 +9,10 @@ use crate::paths::folder_of;
 
 /// The description of a failed lookup of a host name.
 pub const UNKNOWN_HOST: &str = "its host name is unknown";
+/// The description of a host that cannot be reached from this machine.
+pub const NO_ROUTE: &str = "there is no network route to the host";
+/// The description of an operation that took too long.
+pub const NO_RESPONSE: &str = "there was no response in time";
 
 /// Why an operation failed, such as `the disk is full`.
 pub fn describe_io_error(error: &io::Error) -> String {
@@ -40,8 +44,8 @@ pub fn describe_io_error(error: &io::Error) -> String {
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
         | ErrorKind::UnexpectedEof => "the connection was closed",
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no network route to the host",
-        ErrorKind::TimedOut => "there was no response in time",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => NO_ROUTE,
+        ErrorKind::TimedOut => NO_RESPONSE,
         _ => return without_number(error),
     };
     usual.to_owned()

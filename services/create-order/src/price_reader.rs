@@ -199,7 +199,7 @@ impl PriceReader {
         let too_old_at = self.max_age.get().map(|max_age| as_of.plus(max_age));
         let usable_until = prolongable_until.map(|end| too_old_at.map_or(end, |too_old_at| end.min(too_old_at)));
         let usable_until = usable_until.filter(|&until| self.clock.now() < until);
-        OrderPriceStatus { price, state, simulated: *simulated, as_of, expires_at, usable_until }
+        OrderPriceStatus { price, state, simulated: *simulated, as_of, expires_at, usable_until, prolongable_until }
     }
 
     /// Why orders in `currency` are refused, for operators. Without a current price, the text contains the time of the

@@ -159,7 +159,7 @@ impl HealthService {
         for change in state.registry.update_states(now) {
             let from = previous_state(&change).map(tracing::field::display);
             let (name, to) = (change.service.clone(), change.to.state);
-            let report = state_change_report(change);
+            let report = state_change_report(change).truncated();
             tracing::info!(name, from, %to, "{}", report.status);
             self.add_report(state, report, now);
         }

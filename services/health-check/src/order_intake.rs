@@ -130,6 +130,9 @@ fn add_cause(price: &mut CurrencyIntake, price_components: &[Component]) {
     if let (false, Some(reason), Some(cause)) =
         (price.accepted, &mut price.reason, cause.and_then(|c| c.detail.as_ref()))
     {
+        // A later heartbeat of price-updater states that the price has expired.
+        let outdated = if price.price.is_none() { Component::PRICE_PROLONGED } else { "" };
+        let cause = cause.strip_prefix(outdated).unwrap_or(cause);
         *reason = format!("{reason}; {PRICE_SERVICE}: {cause}");
     }
 }

@@ -118,6 +118,8 @@ function priceRow(price, headlineReason) {
   const cell = createElement("td", "faint", age);
   const until = price.accepted && (price.price?.usable_until ?? price.price?.expires_at);
   if (until && price.price.state === "prolonged") cell.append(createElement("div", "", `used until ${formatTime(until)} UTC`));
+  const shownUntil = !price.accepted && price.price?.prolongable_until;
+  if (shownUntil) cell.append(createElement("div", "", `shown until ${formatTime(shownUntil)} UTC`));
   if (price.reason && !headlineReason?.includes(price.reason)) cell.append(createElement("div", "", price.reason));
   if (price.price) cell.title = `${price.price.price}, observed at ${price.price.as_of}${until ? `, used until ${until}` : ""}`;
   return createElement("tr", "",

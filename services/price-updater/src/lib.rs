@@ -31,7 +31,7 @@ use common::{
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
-pub use polling::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
+pub use polling::{CHECK_SIMULATION, CHECK_SOURCES, CONNECT_OR_SIMULATE, suggests_no_connection};
 use routes::Routes;
 pub use sources::{InProcess, RawResponse, Transport, TransportError, url_variables};
 pub use streams::{

@@ -10,4 +10,4 @@ pub(crate) use active_sources::ActiveSources;
 pub(crate) use backoff_leases::{BackoffLeases, SourceBackoff, fetch_backoffs};
 pub(crate) use config::PollConfig;
 pub(crate) use source_pool::SourcePool;
-pub use source_pool::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
+pub use source_pool::{CHECK_SIMULATION, CHECK_SOURCES, CONNECT_OR_SIMULATE, suggests_no_connection};

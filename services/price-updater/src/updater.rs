@@ -218,7 +218,7 @@ fn price_component(status: &CurrencyStatus) -> Component {
     let reason = status.reason.as_deref().unwrap_or("the sources agree on no price");
     let component = match status.availability {
         PriceAvailability::Fresh => Component::ready(name),
-        PriceAvailability::Prolonged => Component::not_ready(name, format!("the last price is prolonged: {reason}")),
+        PriceAvailability::Prolonged => Component::not_ready(name, format!("{}{reason}", Component::PRICE_PROLONGED)),
         PriceAvailability::Stopped => Component::not_ready(name, format!("orders stop: {reason}")),
         PriceAvailability::Expired => Component::not_ready(name, format!("the last price has expired: {reason}")),
         PriceAvailability::Missing => Component::not_ready(name, format!("there has been no price yet: {reason}")),

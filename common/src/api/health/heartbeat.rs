@@ -180,6 +180,11 @@ pub struct OrderPriceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     pub usable_until: Option<Timestamp>,
+    /// Until when a prolonged price is shown if no newer price is published. It can be later than the end of its use for orders.
+    /// Absent for other prices. A create-order of an earlier release omits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub prolongable_until: Option<Timestamp>,
 }
 
 /// The limit over all orders, and its remaining part.
@@ -217,6 +222,10 @@ impl Component {
 
     /// The prefix of the name of a component that is a price source.
     pub const SOURCE: &'static str = "source:";
+    /// The beginning of the detail of a price of price-updater that is prolonged.
+    pub const PRICE_PROLONGED: &'static str = "the last price is prolonged: ";
+    /// The name of the component of price-updater that is ready if any exchange or index works.
+    pub const SOURCES: &'static str = "sources";
     /// The name of the component of create-order that is ready if orders in at least one currency have a price.
     pub const ORDER_PRICE: &'static str = "price";
     /// The prefix of the name of a component that is the price of bitcoin in one currency.

@@ -164,8 +164,8 @@ struct ShownPrice {
 
 impl From<OrderPriceStatus> for ShownPrice {
     fn from(status: OrderPriceStatus) -> Self {
-        let OrderPriceStatus { price, state, simulated, as_of, expires_at, usable_until } = status;
-        Self { price, state, as_of, expires_at: Some(expires_at), prolongable_until: None, usable_until, simulated }
+        let OrderPriceStatus { price, state, simulated, as_of, expires_at, usable_until, prolongable_until } = status;
+        Self { price, state, as_of, expires_at: Some(expires_at), prolongable_until, usable_until, simulated }
     }
 }
 

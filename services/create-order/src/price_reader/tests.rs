@@ -274,5 +274,6 @@ async fn status_of_a_prolonged_price_states_how_long_orders_use_it() {
         price_cache.set_record(&PriceRecord::from_prices([(Currency::EUR, price)], false).unwrap());
         let status = prices.components(&[Currency::EUR]).await.pop().unwrap().price.unwrap();
         assert_eq!(status.usable_until, expected.map(|age| as_of.plus(age)), "{max_age:?}");
+        assert_eq!(status.prolongable_until, Some(as_of.plus(hour)), "{max_age:?}");
     }
 }

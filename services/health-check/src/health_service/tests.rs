@@ -91,7 +91,7 @@ fn changes_of_unready_service(optional: bool) -> Vec<(u64, Level, String)> {
 fn unready_component_is_reported_as_info_until_the_startup_grace_ends() {
     let starting = (0, Level::Info, "the service is starting: not every component is ready yet".to_owned());
     let grace = STARTUP_GRACE.as_secs();
-    let needed = (grace, Level::Error, "the service is not ready: it cannot work without database".to_owned());
+    let needed = (grace, Level::Error, "the service is not ready: database".to_owned());
     assert_eq!(changes_of_unready_service(false), [starting.clone(), needed]);
     let optional = (
         grace,

@@ -11,6 +11,7 @@ fn priced(currency: &str, as_of_secs: u64, expires_secs: u64) -> Component {
         as_of: instants_at(as_of_secs).wall,
         expires_at: instants_at(expires_secs).wall,
         usable_until: None,
+        prolongable_until: None,
     };
     Component { price: Some(price), ..Component::ready(format!("{}{currency}", Component::PRICE)).optional() }
 }
@@ -141,4 +142,14 @@ fn price_that_is_too_old_for_orders_is_shown_with_the_cause_that_price_updater_r
         assert_eq!((price.accepted, price.age_secs, price.reason.as_ref()), (false, Some(30), Some(&expected)));
         assert!(price.price.is_some());
     }
+}
+
+#[test]
+fn cause_of_price_updater_does_not_call_an_expired_price_prolonged() {
+    let cause = Component::not_ready("price:EUR", "the last price is prolonged: no source reports a price").optional();
+    let components = [priced("EUR", 70, 99)];
+    let OrderIntake { prices, .. } =
+        order_intake(vec![instance(&components, 99)], ServiceState::Alive, &[cause], instants_at(100).wall);
+    let reason = prices[0].reason.as_deref().unwrap();
+    assert!(reason.ends_with("; price-updater: no source reports a price"), "{reason}");
 }

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-pub use self::reports::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
+pub use self::reports::{CHECK_SIMULATION, CHECK_SOURCES, CONNECT_OR_SIMULATE, suggests_no_connection};
 use super::{
     active_sources::ActiveSources,
     backoff_leases::{RemainingBackoff, SourceBackoff},

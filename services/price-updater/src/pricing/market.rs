@@ -108,7 +108,7 @@ impl GoodPrice {
     /// The message that this price is too old to be used.
     pub(crate) fn too_old(&self) -> String {
         let observed = format_time(self.as_of);
-        format!("the newest price on which enough sources agree is too old: it was observed at {observed}")
+        format!("the sources agree only on a price that is too old: it was observed at {observed}")
     }
 }
 

@@ -5,19 +5,23 @@ use std::collections::HashSet;
 use common::{
     api::{
         health::{
-            Component, CurrencyIntake, Health, OrderIntake, ServiceHealth, ServiceState, SharedReason, group_by_reason,
+            Component, CurrencyIntake, Health, OrderIntake, OrderPriceStatus, ServiceHealth, ServiceState,
+            SharedReason, group_by_reason,
         },
         prices::{PriceState, SIMULATED_MARK},
     },
     money::Sats,
     time::{Timestamp, format_age, format_time},
 };
-use price_updater::{CHECK_SIMULATION, CONNECT_OR_SIMULATE};
+use price_updater::{CHECK_SIMULATION, CHECK_SOURCES, CONNECT_OR_SIMULATE, suggests_no_connection};
 
 use crate::client::render::{price_text, without_trailing_zeros};
 
 /// Maximum number of shown reasons why price sources fail. Sources with further reasons are named without a reason.
 const MAX_REASONS: usize = 3;
+
+/// The service that keeps the price of orders in Redis.
+const PRICE_CACHE: &str = "price-cache-proxy";
 
 /// One fault of the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +38,11 @@ pub(super) enum Advice {
     StartPlatform,
     FixComponent,
     RaiseLimit,
+    WaitForCache,
     WaitForPrice,
     WatchPrice,
     ConnectSources,
+    CheckSources,
     CheckSimulation,
     WaitForSource,
     WaitForSources,
@@ -54,12 +60,14 @@ impl Advice {
             ),
             Self::FixComponent => "Correct the named cause. The services then recover by themselves.".to_owned(),
             Self::RaiseLimit => "A larger limit permits further orders: `buydesk limit set`.".to_owned(),
+            Self::WaitForCache => "Orders are accepted again when price-cache-proxy reaches Redis.".to_owned(),
             Self::WaitForPrice => "Orders are accepted again when a new price is published.".to_owned(),
             Self::WatchPrice => {
                 "Orders use the last price until the sources agree on a new price or the last price is too old."
                     .to_owned()
             }
             Self::ConnectSources => CONNECT_OR_SIMULATE.to_owned(),
+            Self::CheckSources => CHECK_SOURCES.to_owned(),
             Self::CheckSimulation => CHECK_SIMULATION.to_owned(),
             Self::WaitForSource => {
                 "Orders do not depend on a single source. Failing sources are polled again automatically.".to_owned()
@@ -79,6 +87,11 @@ pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
     if let Some(orders) = &health.orders {
         findings.extend(order_faults(orders));
     }
+    if is_without_cache(health) {
+        for finding in findings.iter_mut().filter(|finding| finding.advice == Advice::WaitForPrice) {
+            finding.advice = Advice::WaitForCache;
+        }
+    }
     let hides_reasons = findings.iter().any(|finding| finding.advice == Advice::FixComponent)
         && health.services.iter().flat_map(|service| &service.parts).all(|part| part.detail.is_none());
     if hides_reasons {
@@ -97,6 +110,26 @@ pub(super) fn find_faults(health: &Health) -> Vec<Finding> {
     findings
 }
 
+/// Whether price-cache-proxy runs and cannot use Redis.
+fn is_without_cache(health: &Health) -> bool {
+    let lacks_cache = |service: &ServiceHealth| {
+        service.ready == Some(false) && service.parts.iter().any(|part| part.name == "cache" && !part.ready)
+    };
+    health.services.iter().any(|service| service.service == PRICE_CACHE && lacks_cache(service))
+}
+
+/// When the last of the prices ends that orders use, if price-cache-proxy receives no record. `None` if orders use no price.
+fn last_price_end(orders: Option<&OrderIntake>) -> Option<Timestamp> {
+    let accepted = orders?.prices.iter().filter(|intake| intake.accepted);
+    let prices = accepted.filter_map(|intake| intake.price.as_ref());
+    prices.map(|price| price.expires_at.min(end_of_use(price))).max()
+}
+
+/// Until when orders use the price if no newer price is published.
+fn end_of_use(price: &OrderPriceStatus) -> Timestamp {
+    price.usable_until.unwrap_or(price.expires_at)
+}
+
 fn service_faults(health: &Health) -> Vec<Finding> {
     let is_unknown = |service: &ServiceHealth| service.state == ServiceState::Unknown;
     // health-check itself is always seen. If no other service was seen, all other services share one finding.
@@ -108,11 +141,18 @@ fn service_faults(health: &Health) -> Vec<Finding> {
     }
     let faulty = health.services.iter().filter(|service| service.state != ServiceState::Alive);
     let faulty: HashSet<&str> = faulty.map(|service| service.service.as_str()).collect();
-    health.services.iter().flat_map(|service| faults_of(service, &faulty, health.at)).collect()
+    let price_end = last_price_end(health.orders.as_ref());
+    health.services.iter().flat_map(|service| faults_of(service, &faulty, price_end, health.at)).collect()
 }
 
-/// The faults of one service. `faulty` contains the names of all services that are not alive.
-fn faults_of(service: &ServiceHealth, faulty: &HashSet<&str>, now: Timestamp) -> Vec<Finding> {
+/// The faults of one service. `faulty` contains the names of all services that are not alive. `price_end` is the time at
+/// which the last of the prices ends that orders use.
+fn faults_of(
+    service: &ServiceHealth,
+    faulty: &HashSet<&str>,
+    price_end: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<Finding> {
     let name = &service.service;
     let fault = |what: &str, advice| vec![Finding { what: format!("{name} {what}."), advice }];
     match service.state {
@@ -123,11 +163,11 @@ fn faults_of(service: &ServiceHealth, faulty: &HashSet<&str>, now: Timestamp) ->
         }
         ServiceState::Stopped => fault("has stopped", Advice::StartAgain),
         ServiceState::Unknown => fault("was never seen", Advice::Start),
-        ServiceState::Degraded => degraded_faults(service, faulty),
+        ServiceState::Degraded => degraded_faults(service, faulty, price_end),
     }
 }
 
-fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>) -> Vec<Finding> {
+fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>, price_end: Option<Timestamp>) -> Vec<Finding> {
     let name = &service.service;
     let (nginx, missing): (Vec<_>, Vec<_>) = service
         .parts
@@ -138,6 +178,10 @@ fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>) -> Vec<Findi
     let describe = |part: &Component| {
         if faulty.contains(part.name.as_str()) { part.name.clone() } else { part.name_with_detail() }
     };
+    // create-order uses its last price until this time.
+    let lacks_price_cache = name == "create-order" && missing.iter().any(|part| part.name == PRICE_CACHE);
+    let price_end = price_end.filter(|_| lacks_price_cache);
+    let only_sources = missing.iter().all(|part| part.name == Component::SOURCES);
     let missing: Vec<_> = missing.into_iter().map(describe).collect();
     let mut findings = Vec::new();
     let mut add = |what: String, advice| findings.push(Finding { what, advice });
@@ -147,9 +191,12 @@ fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>) -> Vec<Findi
     }
     if service.ready == Some(false) {
         let reasons = if missing.is_empty() { String::new() } else { format!(": {}", missing.join("; ")) };
-        add(format!("{name} is not ready{reasons}."), Advice::FixComponent);
+        let advice =
+            if !missing.is_empty() && only_sources { sources_advice(&service.parts) } else { Advice::FixComponent };
+        add(format!("{name} is not ready{reasons}."), advice);
     } else if !missing.is_empty() {
-        add(format!("{name} works without {}.", missing.join("; ")), Advice::FixComponent);
+        let until = price_end.map(|end| format!(" Its last price is used until {}.", format_time(end)));
+        add(format!("{name} works without {}.{}", missing.join("; "), until.unwrap_or_default()), Advice::FixComponent);
     }
     let absent = service.instances.iter().filter(|instance| instance.state == ServiceState::Missing).count();
     if absent > 0 {
@@ -182,16 +229,29 @@ fn failing_sources(parts: &[Component]) -> Option<Finding> {
     let count = failing.len();
     let verb = if count == 1 { "fails" } else { "fail" };
     let all = sources.len();
-    // If prices are simulated, the component `sources` of price-updater has the mark.
+    (count > 0).then(|| Finding {
+        what: format!("{count} of {all} price sources {verb}: {names}."),
+        advice: sources_advice(parts),
+    })
+}
+
+/// The advice about the sources that fail. If no exchange and no index works, the component `sources` is not ready.
+fn sources_advice(parts: &[Component]) -> Advice {
+    let all = parts.iter().find(|part| part.name == Component::SOURCES);
+    let (failing, working): (Vec<_>, Vec<_>) =
+        parts.iter().filter(|part| part.name.starts_with(Component::SOURCE)).partition(|part| !part.ready);
+    let no_price = all.is_some_and(|all| !all.ready);
+    // If prices are simulated, the component `sources` has the mark.
     let is_simulated = parts.iter().any(|part| part.marks.iter().any(|mark| mark == SIMULATED_MARK));
-    let advice = if count < all {
-        Advice::WaitForSource
-    } else if is_simulated {
-        Advice::CheckSimulation
-    } else {
-        Advice::ConnectSources
-    };
-    (count > 0).then(|| Finding { what: format!("{count} of {all} price sources {verb}: {names}."), advice })
+    // Without the token of operators, the reasons are not shown.
+    let is_offline = || failing.iter().all(|part| part.detail.as_deref().is_none_or(suggests_no_connection));
+    match (working.is_empty(), no_price) {
+        (true, _) | (_, true) if is_simulated => Advice::CheckSimulation,
+        (true, _) if is_offline() => Advice::ConnectSources,
+        (true, _) => Advice::CheckSources,
+        (false, true) => Advice::WaitForSources,
+        (false, false) => Advice::WaitForSource,
+    }
 }
 
 fn order_faults(orders: &OrderIntake) -> Vec<Finding> {
@@ -227,12 +287,17 @@ fn refused_currencies(orders: &OrderIntake) -> Vec<Finding> {
     groups.into_iter().map(finding).collect()
 }
 
-/// The finding that orders use a prolonged price.
+/// The finding that orders use a prolonged price, or that it is still shown although it is too old for orders.
 fn prolonged_price(intake: &CurrencyIntake) -> Option<Finding> {
     let currency = intake.currency;
-    let prolonged = intake.price.as_ref().filter(|price| intake.accepted && price.state == PriceState::Prolonged)?;
+    let prolonged = intake.price.as_ref().filter(|price| price.state == PriceState::Prolonged)?;
+    if !intake.accepted {
+        let until = format_time(prolonged.prolongable_until?);
+        let what = format!("The price in {currency} is too old for orders, and is shown until {until}.");
+        return Some(Finding { what, advice: Advice::WaitForPrice });
+    }
     let age = intake.age_secs.map(|secs| format!(", {} old", format_age(std::time::Duration::from_secs(secs))));
-    let until = format_time(prolonged.usable_until.unwrap_or(prolonged.expires_at));
+    let until = format_time(end_of_use(prolonged));
     let (price, age) = (price_text(prolonged.price, currency), age.unwrap_or_default());
     let what = format!("The price in {currency} is prolonged: {price}{age}, used until {until}.");
     Some(Finding { what, advice: Advice::WatchPrice })

@@ -144,7 +144,13 @@ fn failing_price_sources_are_named_in_one_line() {
     assert!(!lines.iter().any(|line| line.contains("do not depend")), "{lines:?}");
     let all = lines_before_the_table(&health("degraded", &accepted(), &[updater(&sources[..5])]));
     assert!(all[1].starts_with("5 of 5 price sources fail: "), "{all:?}");
-    assert!(all[2].contains("HTTPS_PROXY") && all[2].contains("`buydesk up --demo`"), "{all:?}");
+    // The sources responded, so this machine has a connection.
+    assert!(all[2].contains("BINANCE_URL") && !all[2].contains("internet. Check"), "{all:?}");
+    let offline: Vec<_> = ["did not answer in time", "cannot be reached: its host name is unknown"]
+        .map(|reason| optional(not_ready("source:exchange", reason)))
+        .into();
+    let offline = lines_before_the_table(&health("degraded", &accepted(), &[updater(&offline)]));
+    assert!(offline[2].contains("HTTPS_PROXY") && offline[2].contains("`buydesk up --demo`"), "{offline:?}");
     let simulated = json!({ "name": "sources", "ready": false, "marks": ["simulated"] });
     let parts = [&sources[..5], &[simulated]].concat();
     let simulated = lines_before_the_table(&health("degraded", &accepted(), &[updater(&parts)]));
@@ -221,6 +227,16 @@ fn findings_name_the_price_or_the_limit_that_prevents_orders() {
     (orders["prices"][0]["reason"], orders["prices"][1]["reason"]) = ("too old".into(), "too old".into());
     let lines = lines_before_the_table(&health("degraded", &orders, &[]));
     assert_eq!(lines[1], "Orders in EUR, GBP are refused: too old.");
+    orders["prices"][0]["price"]["prolongable_until"] = "2026-01-02T04:03:05Z".into();
+    let lines = lines_before_the_table(&health("degraded", &orders, &[]));
+    assert_eq!(
+        lines[1..4],
+        [
+            "Orders in EUR, GBP are refused: too old.",
+            "The price in EUR is too old for orders, and is shown until 2026-01-02 04:03:05 UTC.",
+            "  Orders are accepted again when a new price is published.",
+        ]
+    );
     assert!(
         lines.contains(&"Prices of one bitcoin: EUR 84000.12 PROLONGED, GBP none (SIMULATED)".to_owned()),
         "{lines:?}"
@@ -272,4 +288,52 @@ fn measurements_and_the_pace_of_the_limit_are_shown_with_units() {
     let pace = "99.5 of 100 BTC are left, 0.5 BTC were used in the last 30 min; \
                 at this pace, the limit is reached in about 20 h";
     assert!(text.contains(pace), "{text}");
+}
+
+#[test]
+fn advice_names_the_simulation_if_no_simulated_exchange_works() {
+    let detail = "no exchange and no index reports a price that is used";
+    let sources = json!({ "name": "sources", "ready": false, "detail": detail, "marks": ["simulated"] });
+    let exchange = optional(not_ready("source:kraken", "answered with status 500"));
+    let parts = [exchange, json!({ "name": "source:ecb", "ready": true }), sources];
+    let updater = service("price-updater", "degraded", json!({ "ready": false, "parts": parts }));
+    let lines = lines_before_the_table(&health("failing", &accepted(), &[updater]));
+    assert_eq!(
+        lines[1..3],
+        [
+            format!("price-updater is not ready: sources: {detail}."),
+            "1 of 2 price sources fails: kraken (answered with status 500).".to_owned()
+        ]
+    );
+    assert!(lines[3].contains("exchange-sim") && lines[3].contains("/admin/faults"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("Correct the named cause")), "{lines:?}");
+}
+
+#[test]
+fn findings_without_redis_state_how_long_the_last_price_is_used_and_what_orders_wait_for() {
+    let why = "Redis at redis://cache:6379 is unavailable: the connection was refused";
+    let services = [
+        service(
+            "create-order",
+            "degraded",
+            json!({ "ready": true, "parts": [optional(not_ready("price-cache-proxy", why))] }),
+        ),
+        service("price-cache-proxy", "degraded", json!({ "ready": false, "parts": [not_ready("cache", why)] })),
+    ];
+    let lines = lines_before_the_table(&health("degraded", &accepted(), &services));
+    assert_eq!(
+        lines[1..3],
+        [
+            "create-order works without price-cache-proxy. Its last price is used until 2026-01-02 03:04:05 UTC.",
+            &format!("price-cache-proxy is not ready: cache: {why}.")
+        ]
+    );
+    let mut refused = accepted();
+    for price in refused["prices"].as_array_mut().unwrap() {
+        (price["accepted"], price["reason"]) = (false.into(), "the price record could not be read".into());
+    }
+    let lines = lines_before_the_table(&health("failing", &refused, &services));
+    assert!(lines.iter().any(|line| line == "create-order works without price-cache-proxy."), "{lines:?}");
+    let advice = "  Orders are accepted again when price-cache-proxy reaches Redis.";
+    assert!(lines.iter().any(|line| line == advice), "{lines:?}");
 }

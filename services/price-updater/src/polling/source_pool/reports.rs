@@ -9,6 +9,7 @@ use common::{
         prices::SIMULATED_MARK,
         sources::{RejectedVotes, SourceFault, SourceReport, SourceState},
     },
+    io_errors::{NO_RESPONSE, NO_ROUTE, UNKNOWN_HOST},
     money::Asset,
     time::Timestamp,
 };
@@ -17,17 +18,28 @@ use super::{
     super::poller::{PollError, Poller},
     SourcePool,
 };
-use crate::pricing::MarketPrices;
+use crate::{pricing::MarketPrices, sources::SourceError};
 
-/// What to do if no source can be reached.
+/// What to do if no source can be reached, and every reason fits a machine without a connection to the internet.
 pub const CONNECT_OR_SIMULATE: &str = "This machine seems to have no connection to the internet. Check the connection and the \
     firewall. Behind a proxy, set HTTPS_PROXY. To try the product without the internet, start `buydesk up --demo`.";
+/// What to do if no source reports a price although something responds at some of the addresses.
+pub const CHECK_SOURCES: &str = "Check the addresses of the sources, such as BINANCE_URL and KRAKEN_URL, and whether a proxy or a \
+    firewall responds instead of the sources. To try the product without the internet, start `buydesk up --demo`.";
 /// What to do if no simulated source reports a price.
 pub const CHECK_SIMULATION: &str = "Prices are simulated. Check that exchange-sim runs. `GET /admin/faults` of exchange-sim lists \
     the faults of the simulated exchanges, and `DELETE /admin/faults/EXCHANGE` ends a fault.";
 /// What to do if no simulated source can be reached.
 const START_SIMULATION: &str = "Prices are simulated. Check that exchange-sim runs, that `GET /admin/faults` of exchange-sim \
     lists no fault, and the addresses of the sources, such as KRAKEN_URL";
+
+/// Whether a machine without a connection to the internet explains this state of a source, which is the detail of its
+/// component.
+pub fn suggests_no_connection(problem: &str) -> bool {
+    let timeout = SourceError::Timeout.to_string();
+    let unreachable = [UNKNOWN_HOST, NO_ROUTE, NO_RESPONSE].map(|cause| SourceError::unreachable(cause).to_string());
+    std::iter::once(&timeout).chain(&unreachable).any(|reason| problem.starts_with(reason))
+}
 
 impl SourcePool {
     /// A report on each active source.
@@ -42,11 +54,11 @@ impl SourcePool {
         let mut voters = self.active().filter(|poller| poller.source.kind() != CourseKind::Fixing);
         let marks = self.config.simulated.then(|| SIMULATED_MARK.to_owned()).into_iter().collect();
         let sources = if voters.any(|poller| poller.state().status == SourceState::Working) {
-            Component::ready("sources")
+            Component::ready(Component::SOURCES)
         } else {
             let reason =
                 self.outage().unwrap_or_else(|| "no exchange and no index reports a price that is used".to_owned());
-            Component::not_ready("sources", reason)
+            Component::not_ready(Component::SOURCES, reason)
         };
         components.push(Component { marks, ..sources });
         components
@@ -95,17 +107,21 @@ impl SourcePool {
     /// The message that no source can be reached, with a remedy. `None` unless every active source is unreachable.
     fn outage(&self) -> Option<String> {
         let mut first = None;
+        let mut is_offline = true;
         for poller in self.active() {
             let state = poller.state();
             if !state.is_unreachable() {
                 return None;
             }
-            first = first.or_else(|| Some(format!("{} {}", poller.source.name(), state.problem()?)));
+            let problem = state.problem();
+            is_offline &= problem.as_deref().is_some_and(suggests_no_connection);
+            first = first.or_else(|| Some(format!("{} {}", poller.source.name(), problem?)));
         }
         let remedy = if self.config.simulated {
             START_SIMULATION.to_owned()
         } else {
-            format!("{CONNECT_OR_SIMULATE} PRICE_SOURCES selects the sources")
+            let remedy = if is_offline { CONNECT_OR_SIMULATE } else { CHECK_SOURCES };
+            format!("{remedy} PRICE_SOURCES selects the sources")
         };
         first.map(|first| format!("no price source can be reached; for example, {first}. {remedy}"))
     }

@@ -256,12 +256,17 @@ fn sources_component(test: &TestPool) -> Component {
 #[tokio::test(start_paused = true)]
 async fn outage_of_all_sources_is_reported_with_a_remedy() {
     let mut test = TestPool::of_exchanges(&[("a", 10), ("b", 10)]);
-    test.set_error(0, Some(SourceError::Unreachable("it refuses connections".to_owned())));
+    // Something responds at the address, so this machine has a connection.
+    test.set_error(0, Some(SourceError::Unreachable("the connection was refused".to_owned())));
     test.set_error(1, Some(SourceError::Timeout));
     test.poll().await;
     let detail = sources_component(&test).detail.unwrap();
-    let start = "no price source can be reached; for example, a cannot be reached: it refuses connections. ";
-    assert!(detail.starts_with(start), "{detail}");
+    let start = "no price source can be reached; for example, a cannot be reached: the connection was refused. ";
+    assert!(detail.starts_with(start) && detail.contains("BINANCE_URL"), "{detail}");
+    assert!(!detail.contains("seems to have no connection"), "{detail}");
+    test.set_error(0, Some(SourceError::Unreachable("its host name is unknown".to_owned())));
+    test.poll().await;
+    let detail = sources_component(&test).detail.unwrap();
     for remedy in ["--demo", "PRICE_SOURCES", "HTTPS_PROXY"] {
         assert!(detail.contains(remedy), "{detail}");
     }
