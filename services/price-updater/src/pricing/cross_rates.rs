@@ -96,8 +96,8 @@ impl OfficialRates {
     /// Converts a price in dollars to `currency`. `None` if there is no price, no official rate, or the result is not a valid
     /// rate.
     ///
-    /// The result has the `as_of` time of the price in dollars, because an official rate is valid until the bank publishes the
-    /// next one. `official_day` names the earliest day of the official rates used.
+    /// The result has the `as_of` time of the price in dollars. The time of the official rate does not count, because the
+    /// rate is valid until the bank publishes the next one. `official_day` is the earliest day of the official rates used.
     pub(super) fn convert(&self, in_dollars: &AgreedPrice, currency: Asset) -> Option<AgreedPrice> {
         let DollarRate { ratio, simulated, legs } = &self.0.get(&currency)?.rate;
         Some(AgreedPrice {
