@@ -1,4 +1,4 @@
-//! The spans of commands, groups and transactions.
+//! The spans of commands, groups and transactions. A group is the batch of commands that is committed together.
 //!
 //! Each command whose trace is recorded has a span `commit`, from its submission to its answer, as a child of the span
 //! of its request. A group has a span `group`, as a child of the first span `commit`, and one span `transaction` for

@@ -153,7 +153,7 @@ impl OrderStore {
         Ok(self.totals_and_limit().await?.totals)
     }
 
-    /// The totals and the limit, read on a connection for requests.
+    /// The totals and the limit. Uses a connection for reads.
     pub async fn totals_and_limit(&self) -> Result<TimedTotals, DatabaseError> {
         on_engine!(self, store => store.timed_totals())
     }

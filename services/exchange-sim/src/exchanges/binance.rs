@@ -167,7 +167,7 @@ impl Binance {
         self.tickers(selection, body).await
     }
 
-    /// The average price of a pair over five minutes and the time of its last trade, in Binance's format.
+    /// The average price of a pair, simulated by its mid price, and the time of its last trade, in Binance's format.
     #[oai(path = "/binance/api/v3/avgPrice", method = "get", operation_id = "binance_average")]
     async fn average(&self, symbol: Query<String>) -> SimulatedResponse {
         self.0.respond(2, |view| average(view, &symbol.0).unwrap_or_else(unknown_symbol)).await

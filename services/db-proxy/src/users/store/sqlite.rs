@@ -93,7 +93,7 @@ impl SqliteUsers {
                     .fetch_optional(connection)
                     .await;
                 match updated {
-                    // The address is the only unique column that the statement changes.
+                    // The email address is the only unique column that the statement changes.
                     Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                         Ok(Err(DirectoryRefusal::EmailTaken))
                     }

@@ -1,6 +1,7 @@
 //! The statements of users and keys on PostgreSQL.
 
-/// Does nothing if a user with the address or the id is stored. Waits for a concurrent transaction that inserts the same address.
+/// Does nothing if a user with the email address or the id is stored. Waits for a concurrent transaction that inserts
+/// the same email address.
 pub(super) const INSERT_USER: &str = "
     insert into users (id, email, email_key, name, state, created_at, updated_at)
     values ($1, $2, $3, $4, $5, $6, $6)
