@@ -160,8 +160,9 @@ pub fn check_movements(lines: &[MovementLine]) -> Vec<Violation> {
 
 /// Finds the paid orders without a movement. [`check_movements`] checks whether a movement is the payment of its order.
 pub fn check_paid_orders(orders: &[PaidOrder]) -> Vec<Violation> {
-    let unpaid = orders.iter().filter(|order| !order.has_movement);
-    unpaid.map(|order| Violation { order_id: Some(order.order), ..violation(ViolationKind::MissingPayment) }).collect()
+    let violation_of =
+        |order: &PaidOrder| Violation { order_id: Some(order.order), ..violation(ViolationKind::MissingPayment) };
+    orders.iter().filter(|order| !order.has_movement).map(violation_of).collect()
 }
 
 /// A violation that names no rows yet.

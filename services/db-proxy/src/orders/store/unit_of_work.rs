@@ -154,7 +154,7 @@ impl<T: OrderTransaction> OrderUnit<'_, T> {
         commands: &[Command],
         last_refused_at: Timestamp,
     ) -> Result<StoredRecords, DatabaseError> {
-        let References { keys, quotes, clients, oldest_request } = References::of(commands);
+        let LookupKeys { keys, quotes, clients, oldest_request } = LookupKeys::of(commands);
         let mut records = StoredRecords::default();
         if !keys.is_empty() {
             records.orders = self.transaction.orders_by_key(&keys).await?;
@@ -189,8 +189,8 @@ fn wallets_of(commands: &[Command]) -> BTreeSet<WalletId> {
         .collect()
 }
 
-/// The rows that a batch refers to.
-struct References<'a> {
+/// The keys of the rows that a batch reads, and the time of its oldest request.
+struct LookupKeys<'a> {
     keys: Vec<&'a ClientKey>,
     /// Quotes that orders take or clients release, and quotes that earlier attempts created.
     quotes: Vec<Uuid>,
@@ -200,9 +200,9 @@ struct References<'a> {
     oldest_request: Option<Timestamp>,
 }
 
-impl<'a> References<'a> {
+impl<'a> LookupKeys<'a> {
     fn of(commands: &'a [Command]) -> Self {
-        let mut references = Self {
+        let mut lookup = Self {
             keys: Vec::with_capacity(commands.len()),
             quotes: Vec::new(),
             clients: Vec::new(),
@@ -211,20 +211,20 @@ impl<'a> References<'a> {
         for command in commands {
             match command {
                 Command::Place(PlaceCommand { key, terms, requested_at, .. }) => {
-                    references.keys.push(key);
+                    lookup.keys.push(key);
                     if let OrderTerms::Quote(QuoteId(id)) = terms {
-                        references.quotes.push(*id);
+                        lookup.quotes.push(*id);
                     }
-                    let oldest = references.oldest_request.unwrap_or(*requested_at);
-                    references.oldest_request = Some(oldest.min(*requested_at));
+                    let oldest = lookup.oldest_request.unwrap_or(*requested_at);
+                    lookup.oldest_request = Some(oldest.min(*requested_at));
                 }
                 Command::Quote(quote) => {
-                    references.quotes.extend(quote.attempted_ids.iter().map(|id| id.0));
-                    references.clients.extend(quote.client.as_deref());
+                    lookup.quotes.extend(quote.attempted_ids.iter().map(|id| id.0));
+                    lookup.clients.extend(quote.client.as_deref());
                 }
-                Command::ReleaseQuote(release) => references.quotes.push(release.id.0),
+                Command::ReleaseQuote(release) => lookup.quotes.push(release.id.0),
             }
         }
-        references
+        lookup
     }
 }
