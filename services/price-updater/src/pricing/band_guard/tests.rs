@@ -29,6 +29,8 @@ struct Market {
     only_euros: bool,
     /// How many exchanges report prices.
     exchanges: usize,
+    /// An exchange whose price is stale.
+    stale_exchange: Option<&'static str>,
     /// Why the prices of the indices are not eligible.
     ineligible_indices: Option<Rejection>,
 }
@@ -50,6 +52,7 @@ impl Market {
             indices: vec![90_000; 2],
             only_euros: false,
             exchanges: EXCHANGES.len(),
+            stale_exchange: None,
             ineligible_indices: None,
         }
     }
@@ -73,7 +76,8 @@ impl Market {
             for (index, source) in EXCHANGES.into_iter().take(self.exchanges).enumerate() {
                 let is_wrong = index < self.faulty && (pair == "BTC-EUR" || !self.only_euros);
                 let value = if is_wrong { self.wrong } else { self.correct };
-                votes.push(vote(source, pair, value, CourseKind::Trade));
+                let ineligible = self.stale_exchange.filter(|stale| *stale == source).map(|_| Rejection::Stale);
+                votes.push(Vote { ineligible, ..vote(source, pair, value, CourseKind::Trade) });
             }
             let indices = INDICES.into_iter().zip(&self.indices);
             let ineligible = self.ineligible_indices;
@@ -201,6 +205,16 @@ fn two_exchanges_confirm_each_other_while_the_indices_are_unavailable() {
         market.ineligible_indices = Some(ineligible);
         assert_eq!(market.publish_times(4), [None, None, None, Some(63_000)], "{ineligible:?}");
     }
+}
+
+#[test]
+fn two_exchanges_do_not_confirm_each_other_if_a_third_reports_the_pair() {
+    let mut market = Market { exchanges: 3, indices: Vec::new(), ..Market::new() };
+    market.publish();
+    (market.correct, market.stale_exchange) = (63_000, Some("c"));
+    assert_eq!(market.publish_times(100), vec![None; 100]);
+    market.stale_exchange = None;
+    assert_eq!(market.publish(), Some(63_000), "three exchanges agree");
 }
 
 #[test]
