@@ -24,12 +24,12 @@ on_both_stacks!(
 const UNKNOWN: &str = "0190a6e2-7c1b-7c3a-9d5e-0123456789ab";
 
 /// Wallets in db-proxy, as the service `wallets` uses them.
-pub(crate) struct Accounts<'p> {
+pub(crate) struct DbProxyWallets<'p> {
     platform: &'p Platform,
     token: String,
 }
 
-impl<'p> Accounts<'p> {
+impl<'p> DbProxyWallets<'p> {
     pub(crate) fn of(platform: &'p Platform) -> Self {
         Self { platform, token: platform.token_of(Caller::WALLETS, "db-proxy") }
     }
@@ -90,15 +90,15 @@ fn paid(amount: &str, wallet: &str, credited: Option<&str>) -> String {
 
 async fn one_wallet_pays_an_order_and_another_wallet_receives_the_bitcoin(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let accounts = Accounts::of(&platform);
-    let (euro, btc) = (accounts.create("EUR").await, accounts.create("BTC").await);
-    accounts.deposit(&euro, "100").await;
+    let wallets = DbProxyWallets::of(&platform);
+    let (euro, btc) = (wallets.create("EUR").await, wallets.create("BTC").await);
+    wallets.deposit(&euro, "100").await;
     let body = paid("69", &euro, Some(&btc));
     let placed = platform.place_with_key("a-key", body.clone()).await;
     let first = placed.json(201);
     assert_eq!((&first["wallet_id"], &first["credit_wallet_id"]), (&json!(euro), &json!(btc)));
-    assert_eq!(accounts.balance(&euro).await, "31.00");
-    assert_eq!(accounts.balance(&btc).await, first["bitcoin_amount"].as_str().unwrap());
+    assert_eq!(wallets.balance(&euro).await, "31.00");
+    assert_eq!(wallets.balance(&btc).await, first["bitcoin_amount"].as_str().unwrap());
 
     // The repetition returns the same bytes and pays nothing.
     let again = platform.place_with_key("a-key", body).await;
@@ -106,7 +106,7 @@ async fn one_wallet_pays_an_order_and_another_wallet_receives_the_bitcoin(stack:
     for other in [paid("69", &euro, None), paid("69", &btc, Some(&euro)), order("EUR", "69")] {
         platform.place_with_key("a-key", other).await.problem(422, "idempotency_key_reused");
     }
-    assert_eq!(accounts.balance(&euro).await, "31.00");
+    assert_eq!(wallets.balance(&euro).await, "31.00");
 
     // Reads show the wallets of an order. An order without wallets has no field about wallets.
     let id = first["id"].as_str().unwrap();
@@ -117,36 +117,35 @@ async fn one_wallet_pays_an_order_and_another_wallet_receives_the_bitcoin(stack:
     let lines: Vec<_> = csv.lines().collect();
     assert!(lines[0].ends_with(",wallet_id,credit_wallet_id"), "{csv}");
     assert!(lines[1].ends_with(",,") && lines[2].ends_with(&format!(",{euro},{btc}")), "{csv}");
-    accounts.verify().await;
+    wallets.verify().await;
 }
 
 async fn orders_from_quotes_and_at_place_order_are_paid_from_wallets(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let accounts = Accounts::of(&platform);
-    let (euro, btc) = (accounts.create("EUR").await, accounts.create("BTC").await);
-    accounts.deposit(&euro, "9").await;
+    let wallets = DbProxyWallets::of(&platform);
+    let (euro, btc) = (wallets.create("EUR").await, wallets.create("BTC").await);
+    wallets.deposit(&euro, "9").await;
     let quote = platform.quote(order("EUR", "10")).await.json(201);
     let from_quote = json!({ "quote": quote["id"], "wallet_id": euro, "credit_wallet_id": btc }).to_string();
     platform.place(from_quote.clone()).await.problem(409, "insufficient_funds");
     // The quote remains open.
-    accounts.deposit(&euro, "2").await;
+    wallets.deposit(&euro, "2").await;
     let order = platform.place(from_quote).await.json(201);
     assert_eq!((&order["quote"], &order["wallet_id"]), (&quote["id"], &json!(euro)));
-    assert_eq!(accounts.balance(&euro).await, "1.00");
+    assert_eq!(wallets.balance(&euro).await, "1.00");
     let query = format!("/place_order?currency=eur&amount=1&wallet_id={euro}");
     let request = platform.client.request("POST", platform.create_order.url(&query));
     let placed = send(request).await.json(201);
     assert_eq!(placed["order"]["wallet_id"], json!(euro));
-    assert_eq!(accounts.balance(&euro).await, "0.00");
-    assert_eq!(accounts.balance(&btc).await, order["bitcoin_amount"].as_str().unwrap());
+    assert_eq!(wallets.balance(&euro).await, "0.00");
+    assert_eq!(wallets.balance(&btc).await, order["bitcoin_amount"].as_str().unwrap());
 }
 
 async fn refused_payment_places_no_order_and_leaves_the_remaining_limit_unchanged(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let accounts = Accounts::of(&platform);
-    let (euro, dollars, btc) =
-        (accounts.create("EUR").await, accounts.create("USD").await, accounts.create("BTC").await);
-    accounts.deposit(&euro, "5.5").await;
+    let wallets = DbProxyWallets::of(&platform);
+    let (euro, dollars, btc) = (wallets.create("EUR").await, wallets.create("USD").await, wallets.create("BTC").await);
+    wallets.deposit(&euro, "5.5").await;
     let before = platform.summary().await;
     let refused = platform.place_with_key("a-key", paid("5.5001", &euro, Some(&btc))).await;
     assert_eq!(refused.problem(409, "insufficient_funds")["balance"], "5.50");
@@ -156,20 +155,20 @@ async fn refused_payment_places_no_order_and_leaves_the_remaining_limit_unchange
     platform.place(paid("1", &btc, None)).await.invalid_fields(&["wallet_id"]);
     platform.place(paid("1", &euro, Some(&dollars))).await.invalid_fields(&["credit_wallet_id"]);
     assert_eq!(platform.summary().await, before);
-    assert_eq!([accounts.balance(&euro).await, accounts.balance(&btc).await], ["5.50", "0.00000000"]);
+    assert_eq!([wallets.balance(&euro).await, wallets.balance(&btc).await], ["5.50", "0.00000000"]);
     // A refusal does not use up the key.
     platform.place_with_key("a-key", paid("5.5", &euro, Some(&btc))).await.json(201);
-    assert_eq!(accounts.balance(&euro).await, "0.00");
+    assert_eq!(wallets.balance(&euro).await, "0.00");
 }
 
 async fn only_the_owner_pays_and_only_with_the_scope_wallets(stack: Stack) {
     let platform = Platform::start(stack).await;
-    let accounts = Accounts::of(&platform);
+    let wallets = DbProxyWallets::of(&platform);
     let (ada, bob) = (platform.create_user("ada@example.org").await, platform.create_user("bob@example.org").await);
-    let euro = accounts.create_of(Some(ada.id), "EUR").await;
-    accounts.deposit(&euro, "100").await;
-    let anonymous_wallet = accounts.create("EUR").await;
-    accounts.deposit(&anonymous_wallet, "100").await;
+    let euro = wallets.create_of(Some(ada.id), "EUR").await;
+    wallets.deposit(&euro, "100").await;
+    let anonymous_wallet = wallets.create("EUR").await;
+    wallets.deposit(&anonymous_wallet, "100").await;
     let place =
         async |key: &str, wallet: &str| send(platform.order_request(paid("1", wallet, None)).bearer_auth(key)).await;
     let scopes = [Scope::Orders, Scope::Wallets];
@@ -183,7 +182,7 @@ async fn only_the_owner_pays_and_only_with_the_scope_wallets(stack: Stack) {
     let missing = place(orders_only.expose(), &euro).await.problem(403, "forbidden");
     assert_eq!(missing["subcode"], "missing_scope");
     place(OPERATOR_TOKEN, &anonymous_wallet).await.problem(403, "forbidden");
-    assert_eq!([accounts.balance(&euro).await, accounts.balance(&anonymous_wallet).await], ["99.00", "100.00"]);
+    assert_eq!([wallets.balance(&euro).await, wallets.balance(&anonymous_wallet).await], ["99.00", "100.00"]);
 }
 
 async fn invalid_wallet_ids_are_refused_with_their_fields(stack: Stack) {

@@ -14,7 +14,7 @@ use tests::{
 };
 use tokio::task::JoinSet;
 
-use crate::orders::payments::Accounts;
+use crate::orders::payments::DbProxyWallets;
 
 on_both_stacks!(
     acknowledged_orders_survive_kill_of_all_services,
@@ -119,9 +119,9 @@ async fn place_until_placed(request: RequestBuilder) -> Value {
 async fn orders_and_their_payments_are_stored_together_despite_kills_of_db_proxy(stack: Stack) {
     const PAID_ORDERS: usize = 60;
     let platform = Platform::builder(stack).in_processes().start().await;
-    let accounts = Accounts::of(&platform);
-    let (euro, btc) = (accounts.create("EUR").await, accounts.create("BTC").await);
-    accounts.deposit(&euro, "1000").await;
+    let wallets = DbProxyWallets::of(&platform);
+    let (euro, btc) = (wallets.create("EUR").await, wallets.create("BTC").await);
+    wallets.deposit(&euro, "1000").await;
     let mut requests = JoinSet::new();
     for n in 0..PAID_ORDERS {
         let order = json!({ "currency": "EUR", "amount": "10", "wallet_id": euro, "credit_wallet_id": btc });
@@ -140,8 +140,8 @@ async fn orders_and_their_payments_are_stored_together_despite_kills_of_db_proxy
         .iter()
         .map(|order| order["bitcoin_amount"].as_str().unwrap().replace('.', "").parse::<i64>().unwrap())
         .sum();
-    assert_eq!(accounts.balance(&euro).await, "400.00");
-    assert_eq!(accounts.balance(&btc).await.replace('.', "").parse::<i64>().unwrap(), satoshi);
-    accounts.verify().await;
+    assert_eq!(wallets.balance(&euro).await, "400.00");
+    assert_eq!(wallets.balance(&btc).await.replace('.', "").parse::<i64>().unwrap(), satoshi);
+    wallets.verify().await;
     assert_reconciled(&platform, &placed).await;
 }
