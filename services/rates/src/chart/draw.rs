@@ -46,6 +46,11 @@ const MIDDLE: f64 = 19.84;
 const LARGE: f64 = 27.28;
 const HUGE: f64 = 99.2;
 
+/// On a narrow screen, the chart shrinks and the labels of its axes become larger. The caption of the price axis gives way to
+/// them; the heading names the pair.
+const NARROW_STYLE: &str = "<style>@media(max-width:600px){text[font-size=\"12\"]:not([text-anchor=\"start\"])\
+                            {font-size:17px}text[transform]{display:none}}</style>";
+
 const NO_CURRENT_PRICE: &str = "no current price";
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -90,7 +95,7 @@ impl Chart {
         // Screen readers read the title aloud, and browsers show it as a tooltip.
         let content_start = svg.find("<svg").and_then(|start| svg[start..].find('>').map(|end| start + end + 1));
         if let Some(content_start) = content_start {
-            svg.insert_str(content_start, &format!("\n<title>{}</title>", self.title()));
+            svg.insert_str(content_start, &format!("\n<title>{}</title>\n{NARROW_STYLE}", self.title()));
         }
         Ok(svg)
     }

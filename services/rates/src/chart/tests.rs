@@ -108,6 +108,16 @@ fn chart_is_well_formed_and_labelled() {
 }
 
 #[test]
+fn labels_of_the_axes_are_larger_on_a_narrow_screen() {
+    let svg = chart(&varied_candles(360), 6, 359).to_svg().unwrap();
+    assert!(svg.contains("<style>@media(max-width:600px){text[font-size=\"12\"]"), "{svg}");
+    // The attributes that the style selects.
+    let label = svg.lines().find(|line| line.contains("text-anchor=\"end\"") && line.contains("font-size=\"12\""));
+    assert!(label.is_some(), "{svg}");
+    assert_eq!(svg.lines().filter(|line| line.starts_with("<text") && line.contains("transform=")).count(), 1, "{svg}");
+}
+
+#[test]
 fn empty_chart_states_why_it_is_empty() {
     let mut empty = chart(&[], 6, 0);
     empty.current_price = None;
