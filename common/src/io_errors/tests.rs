@@ -8,7 +8,7 @@ fn errors_of_the_operating_system_have_no_number() {
 }
 
 #[test]
-fn custom_error_keeps_its_message() {
+fn custom_error_keeps_its_message_except_a_failed_look_up_of_a_host() {
     assert_eq!(describe_io_error(&io::Error::other("the stream is silent")), "the stream is silent");
     let lookup = io::Error::other("failed to lookup address information: Name or service not known");
     assert_eq!(describe_io_error(&lookup), "its host name is unknown");

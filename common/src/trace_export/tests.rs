@@ -99,7 +99,7 @@ async fn waiting_spans_are_sent_immediately_when_the_process_stops() {
 }
 
 #[tokio::test]
-async fn unreachable_collector_does_not_delay_the_shutdown() {
+async fn spans_for_an_unreachable_collector_are_dropped_at_the_stop() {
     let (exporter, queue, listener) = exporter().await;
     drop(listener);
     let (counters, stop) = (exporter.counters.clone(), exporter.stop.clone());

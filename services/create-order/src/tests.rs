@@ -1,8 +1,8 @@
 //! Tests that a response about an order or a quote is true, for combinations of idempotency key, faults and form of the
 //! request.
 //!
-//! A response denies an order only if no order exists and none can be placed later. If the client sent an idempotency
-//! key, db-proxy must have looked up the key, unless the fields can never have been valid.
+//! A response states that no order was placed only if this order does not exist and cannot be placed later. If the
+//! client sent an idempotency key, db-proxy must have looked up the key, unless the fields can never have been valid.
 //!
 //! A response states that the outcome is unknown only if db-proxy did not decide about the order.
 
@@ -74,7 +74,7 @@ impl Observed {
     }
 
     /// Whether the response states that no order was placed.
-    fn denies(&self) -> bool {
+    fn states_that_no_order_was_placed(&self) -> bool {
         let detail = self.body["detail"].as_str().unwrap_or_default();
         matches!(self.status, 409 | 422)
             || (self.status == 503 && self.code() != "outcome_unknown")
@@ -211,11 +211,14 @@ fn check(case: Case, observed: &Observed) {
         500 => assert!(case.remote.is_defect() && case.key.header().is_none(), "{context}"),
         _ => panic!("unexpected status; {context}"),
     }
-    if observed.denies() {
-        assert!(!is_stored, "a stored order was denied; {context}");
-        assert!(!is_indeterminate, "an order with an indeterminate outcome was denied; {context}");
+    if observed.states_that_no_order_was_placed() {
+        assert!(!is_stored, "the response states that a stored order was not placed; {context}");
+        assert!(
+            !is_indeterminate,
+            "the response states that no order was placed, but the outcome is indeterminate; {context}"
+        );
         let is_known = case.key.header().is_none() || is_decided;
-        assert!(is_known, "an order was denied although its key was not looked up; {context}");
+        assert!(is_known, "the response states that no order was placed, but the key was not looked up; {context}");
     }
     if observed.code() == "outcome_unknown" {
         assert!(!is_decided, "the outcome is unknown to the client although db-proxy decided; {context}");
@@ -234,7 +237,7 @@ fn check(case: Case, observed: &Observed) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn order_that_possibly_exists_is_not_denied() {
+async fn order_that_possibly_exists_is_not_reported_as_not_placed() {
     let (mut create_orders, mut codes) = (CreateOrders::default(), BTreeMap::<String, usize>::new());
     for key in KeyState::ALL {
         for local in LocalFault::ALL {
@@ -309,9 +312,10 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         let case = Case { key, local, remote, form: Form::Versioned };
         let observed = create_orders.observe(case).await;
         assert_eq!((observed.status, observed.code()), (status, code), "{case:?}: {}", observed.body);
-        let is_denied = observed.body["detail"].as_str().is_some_and(|detail| detail.contains("No order was placed."));
+        let states_no_order =
+            observed.body["detail"].as_str().is_some_and(|detail| detail.contains("No order was placed."));
         let is_refused = status == 503 && code != "outcome_unknown" && remote != Remote::ApiKeyUnchecked;
-        assert_eq!(is_denied, is_refused, "{case:?}: {}", observed.body);
+        assert_eq!(states_no_order, is_refused, "{case:?}: {}", observed.body);
     }
 }
 
@@ -346,7 +350,7 @@ async fn fields_that_are_never_valid_are_refused_without_a_lookup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn quote_that_possibly_exists_is_not_denied() {
+async fn quote_that_possibly_exists_is_not_reported_as_not_created() {
     let mut create_orders = CreateOrders::default();
     for local in LocalFault::ALL {
         for remote in RemoteFault::all() {

@@ -118,7 +118,7 @@ fn other_amount_is_computed_from_the_named_amount_and_rounded_up() {
     };
     let pair = |amount: &str, bitcoin: &str| (amount.to_owned(), bitcoin.to_owned());
     assert_eq!(convert(OrderedAmount::Fiat("69".parse().unwrap())), pair("69.00", "0.00082143"));
-    // 0.00082143 bitcoin are worth 69.00021858.
+    // 0.00082143 bitcoin are worth 69.0002185716.
     assert_eq!(convert(OrderedAmount::Bitcoin("0.00082143".parse().unwrap())), pair("69.0003", "0.00082143"));
 }
 

@@ -89,6 +89,6 @@ fn values_that_contradict_each_other_are_found() {
         ["from", "min_amount"]
     );
     assert_eq!(errors(&[("from", early), ("to", late), ("min_amount", "4"), ("max_amount", "4")]), [""; 0]);
-    // The parameters of a conversion.
+    // In a conversion, `from` and `to` are currencies.
     assert_eq!(errors(&[("from", "EUR"), ("to", "BTC")]), [""; 0]);
 }

@@ -67,7 +67,7 @@ fn record_has_the_worst_state_and_the_earliest_times_of_its_prices() {
     let new =
         NewPriceRecord { state: PriceState::Prolonged, as_of: seconds(600), simulated: false, prices: prices.into() };
     let record = new.into_record(Duration::from_secs(655), now).unwrap();
-    // The only fields that a reader of version 0.1.0 uses.
+    // A reader of version 0.1.0 applies this state and these times to all prices.
     let expires_at = now.plus(Duration::from_secs(55));
     assert_eq!((record.state, record.as_of, record.expires_at), (PriceState::Prolonged, seconds(600), expires_at));
     // The fields of each price, and the version of the record.

@@ -25,7 +25,7 @@ fn document_without_schemas_is_unchanged() {
 }
 
 #[test]
-fn request_has_the_format_of_the_property_in_the_response() {
+fn schemas_of_user_requests_have_required_properties_and_formats() {
     let mut document = json!({ "components": { "schemas": {
         "NewUser": { "properties": { "email": { "description": "kept" }, "name": { "description": "kept" } } },
         "ChangeUser": { "properties": { "email": {}, "name": {} } },

@@ -127,7 +127,7 @@ fn settings_file_cannot_name_itself() {
 }
 
 #[test]
-fn name_after_an_open_quote_is_not_shown() {
+fn unknown_name_after_an_open_quote_is_not_shown() {
     let file = parse(
         "FIRST=1\nINTERNAL_TOKEN='correct\nbattery=staple\nhorse='\nBTC_LIMIT=1\nBTC_LIMIT=2\nOPERATOR_TOKEN='a\n",
     );

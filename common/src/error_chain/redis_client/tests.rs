@@ -9,7 +9,8 @@ use crate::{
     redis_connection::{RedisConnector, RedisServer},
 };
 
-/// The text of the error for a server that answers everything with `answer`. `url` contains `ADDRESS`.
+/// The text of the error for a server that responds to each command with `answer`. `ADDRESS` in `url` is replaced by the
+/// address of the server.
 async fn text_of(url: &str, answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -34,7 +35,7 @@ async fn text_of(url: &str, answer: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn errors_have_no_names_of_the_library() {
+async fn redis_errors_are_described_without_terms_of_the_client_library() {
     let refused = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
     assert_eq!(text_of("redis://ada:secret@ADDRESS", refused).await, "it refuses the user name or the password");
     // The response to `ROLE`.

@@ -12,9 +12,9 @@ fn heartbeats(check_readiness: ReadinessCheck, interval: Duration) -> Heartbeats
 #[tokio::test]
 async fn heartbeats_repeat_and_the_last_one_reports_stopping() {
     let mut receiver = report_queue("x");
-    let ready: ReadinessCheck = Arc::new(|| async { vec![Component::not_ready("database", "unavailable")] }.boxed());
+    let check: ReadinessCheck = Arc::new(|| async { vec![Component::not_ready("database", "unavailable")] }.boxed());
     let stop = CancellationToken::new();
-    let heartbeats = heartbeats(ready, Duration::from_millis(1));
+    let heartbeats = heartbeats(check, Duration::from_millis(1));
     let task = tokio::spawn(heartbeats.send(receiver.queue(), stop.clone()));
     for _ in 0..3 {
         let report = receiver.next().await;
@@ -45,13 +45,13 @@ async fn changed_limit_is_sent_before_the_next_regular_heartbeat() {
     let mut receiver = report_queue("x");
     let component = Arc::new(Mutex::new(limit_component("100")));
     let checked = component.clone();
-    let ready: ReadinessCheck = Arc::new(move || {
+    let check: ReadinessCheck = Arc::new(move || {
         let component = checked.lock().unwrap().clone();
         async { vec![component] }.boxed()
     });
     let stop = CancellationToken::new();
     let interval = Duration::from_secs(60);
-    let task = tokio::spawn(heartbeats(ready, interval).send(receiver.queue(), stop.clone()));
+    let task = tokio::spawn(heartbeats(check, interval).send(receiver.queue(), stop.clone()));
     let mut next = async || serde_json::from_value::<Heartbeat>(receiver.next().await.data).unwrap();
     assert!(!next().await.update);
     let start = tokio::time::Instant::now();
@@ -72,12 +72,12 @@ async fn changed_reason_is_sent_before_the_next_regular_heartbeat() {
     let mut receiver = report_queue("x");
     let reason = Arc::new(Mutex::new("nothing has been written yet"));
     let checked = reason.clone();
-    let ready: ReadinessCheck = Arc::new(move || {
+    let check: ReadinessCheck = Arc::new(move || {
         let component = Component::not_ready("database", *checked.lock().unwrap());
         async { vec![component] }.boxed()
     });
     let stop = CancellationToken::new();
-    let task = tokio::spawn(heartbeats(ready, Duration::from_secs(60)).send(receiver.queue(), stop.clone()));
+    let task = tokio::spawn(heartbeats(check, Duration::from_secs(60)).send(receiver.queue(), stop.clone()));
     let mut next = async || serde_json::from_value::<Heartbeat>(receiver.next().await.data).unwrap();
     assert!(!next().await.update);
     let start = tokio::time::Instant::now();
@@ -94,12 +94,12 @@ async fn unchanged_heartbeat_is_sent_before_the_regular_one_only_if_it_reports_t
     /// The first two heartbeats, and the time between them.
     async fn first_two(component: Component) -> (Heartbeat, Heartbeat, Duration) {
         let mut receiver = report_queue("x");
-        let ready: ReadinessCheck = Arc::new(move || {
+        let check: ReadinessCheck = Arc::new(move || {
             let component = component.clone();
             async { vec![component] }.boxed()
         });
         let stop = CancellationToken::new();
-        let task = tokio::spawn(heartbeats(ready, Duration::from_secs(60)).send(receiver.queue(), stop.clone()));
+        let task = tokio::spawn(heartbeats(check, Duration::from_secs(60)).send(receiver.queue(), stop.clone()));
         let mut next = async || serde_json::from_value::<Heartbeat>(receiver.next().await.data).unwrap();
         let first = next().await;
         let start = tokio::time::Instant::now();

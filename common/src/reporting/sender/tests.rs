@@ -88,7 +88,7 @@ async fn remaining_reports_are_sent_when_the_service_stops() {
 }
 
 #[tokio::test]
-async fn unresponsive_health_check_does_not_delay_the_stop() {
+async fn unresponsive_health_check_delays_the_stop_only_briefly() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = config(listener.local_addr().unwrap());
     // The listener accepts connections and never responds.
@@ -154,6 +154,7 @@ async fn internal_errors_are_counted_for_each_report_alone() {
     assert!(sender.try_send().await);
     assert_eq!(next_report(&mut reports).await.status, "first");
 
+    // The next report states that one report was lost.
     set(500);
     for _ in 1..MAX_ATTEMPTS {
         assert!(!sender.try_send().await, "the loss report remains pending");

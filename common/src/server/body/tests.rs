@@ -170,7 +170,7 @@ fn only_the_first_error_of_a_large_body_is_named() {
 }
 
 #[test]
-fn handler_adds_errors_of_the_valid_fields() {
+fn handler_adds_its_errors_about_the_fields_that_were_parsed() {
     let read = |json: &str| UncheckedBody::<PaymentBody>(try_parse_json(json.as_bytes()));
     let check = |payment: &PaymentBody| {
         let amount = payment.amount.as_ref().filter(|amount| amount.as_str() == "x");

@@ -74,6 +74,7 @@ fn errors_of_one_status_are_listed_together_with_examples() {
     );
 }
 
+/// Only operations that imitate an exchange document the response `4XX`.
 #[test]
 fn operation_that_imitates_an_exchange_has_no_documented_problems() {
     let operation = json!({ "operationId": "place", "responses": { "200": {}, "4XX": {} } });

@@ -71,6 +71,7 @@ fn assert_refused(request: &str, errors: &[(&str, &str)]) {
     assert_eq!(check(request), Err(errors), "{request}");
 }
 
+/// The handler checks the values, unless the query is refused for another reason.
 #[test]
 fn query_of_known_parameters_passes_even_with_an_invalid_value() {
     for request in

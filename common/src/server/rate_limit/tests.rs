@@ -62,7 +62,7 @@ fn each_client_has_its_own_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reset_is_the_time_until_the_next_request() {
+async fn reset_is_the_time_until_a_request_is_allowed() {
     let limit = RateLimit::per_minute(2, TrustedProxies::default());
     let check = || count(&limit, ip("192.0.2.1"));
     assert_eq!(check().0.reset, Duration::ZERO, "another request is allowed immediately");

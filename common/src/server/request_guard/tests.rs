@@ -45,7 +45,7 @@ fn host_names_are_checked_on_loopback_or_if_configured() {
 }
 
 #[test]
-fn requests_that_another_site_causes_are_refused() {
+fn writes_that_another_site_causes_are_refused() {
     let guard = guard("127.0.0.1:8001", &[]);
     let host = ("host", "localhost:8001");
     for (headers, expected) in [

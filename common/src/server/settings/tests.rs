@@ -52,7 +52,7 @@ fn host_names_are_normalised_and_ports_are_refused() {
 }
 
 #[test]
-fn loopback_names_are_allowed_and_others_only_if_configured() {
+fn loopback_names_are_always_allowed_and_public_domains_only_if_configured() {
     let configured = AllowedHosts(vec!["shop.example".to_owned()]);
     for name in [
         "localhost",

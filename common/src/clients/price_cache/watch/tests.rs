@@ -1,4 +1,4 @@
-//! Tests of the local copy with a fake price-cache-proxy and virtual time.
+//! Tests of the watch with a fake price-cache-proxy and virtual time.
 
 use std::sync::{
     Mutex,

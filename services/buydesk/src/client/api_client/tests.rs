@@ -148,7 +148,7 @@ async fn order_whose_confirmation_cannot_be_read_has_an_unknown_outcome() {
 async fn refused_order_is_reported_as_not_placed() {
     let error = place(&serve(vec![problem(Code::LimitExceeded, "At most 0.1 BTC are left.")]), None).await;
     assert_eq!(error["detail"], "At most 0.1 BTC are left. No order was placed.");
-    // A denial that the service already sent is not repeated.
+    // If the detail already states that no order was placed, this is not repeated.
     let error = place(&serve(vec![problem(Code::LimitExceeded, "Too much. No order was placed.")]), None).await;
     assert_eq!(error["detail"], "Too much. No order was placed.");
 }

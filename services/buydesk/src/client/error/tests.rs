@@ -63,25 +63,25 @@ fn json_of_an_unknown_outcome_has_the_members_of_a_problem_document() {
 const HEALTH_HINT: &str = "`buydesk health` shows what is missing.";
 
 #[test]
-fn denial_of_an_order_without_effect_states_the_cause() {
+fn error_of_an_order_without_effect_states_the_cause() {
     let reason = "create-order cannot work: db-proxy: database";
-    let denied = sent_problem(Code::OutcomeUnknown).into_denial("No order was placed", reason, HEALTH_HINT);
+    let error = sent_problem(Code::OutcomeUnknown).into_denial("No order was placed", reason, HEALTH_HINT);
     assert_eq!(
-        denied.to_string(),
+        error.to_string(),
         "No order was placed, because create-order cannot work: db-proxy: database. (upstream_unavailable, request id id-7)\n\
          Try again in 5 s. `buydesk health` shows what is missing."
     );
-    let denied = document(denied);
-    assert_eq!((&denied["code"], &denied["status"]), (&json!("upstream_unavailable"), &json!(503)));
-    assert_eq!((&denied["request_id"], &denied[IDEMPOTENCY_KEY]), (&json!("id-7"), &Value::Null));
+    let error = document(error);
+    assert_eq!((&error["code"], &error["status"]), (&json!("upstream_unavailable"), &json!(503)));
+    assert_eq!((&error["request_id"], &error[IDEMPOTENCY_KEY]), (&json!("id-7"), &Value::Null));
 }
 
 #[test]
-fn denial_of_an_order_that_was_not_sent_keeps_the_next_step() {
-    let denied =
+fn error_of_an_order_that_was_not_sent_keeps_the_next_step() {
+    let error =
         ClientError::new("no_response", "There is no response.", "Is it running?").with_denial("No order was placed.");
-    assert_eq!(denied.to_string(), "There is no response. No order was placed.\nIs it running?");
-    assert_eq!(document(denied)[DETAIL], "There is no response. No order was placed.");
+    assert_eq!(error.to_string(), "There is no response. No order was placed.\nIs it running?");
+    assert_eq!(document(error)[DETAIL], "There is no response. No order was placed.");
 }
 
 #[test]

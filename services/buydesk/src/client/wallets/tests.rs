@@ -80,8 +80,8 @@ async fn failed_movement_states_whether_the_money_moved() {
         ..Problem::new(Code::OutcomeUnknown, "This request had no effect.")
     };
     let service = ScriptedService::start(vec![Reply::Problem(no_effect.to_json()); 6]);
-    let denied = fail(&service, &[], &deposit).await;
-    assert_eq!(denied["detail"], "No money moved, because wallets cannot work without db-proxy.");
+    let not_moved = fail(&service, &[], &deposit).await;
+    assert_eq!(not_moved["detail"], "No money moved, because wallets cannot work without db-proxy.");
     // The user chose this key, so an earlier command has possibly moved money with the same key.
     let earlier = fail(&service, &[], &format!("{deposit} --key my-key")).await;
     assert_eq!((&earlier["code"], &earlier["idempotency_key"]), (&"outcome_unknown".into(), &"my-key".into()));

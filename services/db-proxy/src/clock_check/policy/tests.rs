@@ -154,6 +154,7 @@ fn database_time_does_not_follow_the_wall_clock_of_the_machine() {
     for off in [Off::Ahead(HOUR), Off::Behind(HOUR)] {
         assert_eq!(state.database_time(POSTGRESQL, wrong_reading(SECOND * 3, off)), database.plus(SECOND * 2));
     }
+    // SQLite has no clock of its own.
     let state = ClockState::new(SQLITE, reading(Duration::ZERO));
     assert_eq!(state.fault(), None);
     assert_eq!(state.database_time(SQLITE, reading(SECOND)), reading(SECOND).wall);

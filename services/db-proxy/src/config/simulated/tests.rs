@@ -20,7 +20,7 @@ fn simulated_orders_never_go_to_the_default_file_of_real_orders() {
         env.finish().unwrap();
         (replaced, env.text("DATABASE_URL").unwrap().to_owned())
     };
-    // An environment variable is set for this process alone, so its value is refused and not replaced.
+    // A value in an environment variable is refused and not replaced, because the user has chosen it for this process.
     let refused = |url: &str| {
         let mut env = Env::from_pairs([("DATABASE_URL", url)]);
         assert_eq!(declare_simulated(&mut env), []);

@@ -4,7 +4,7 @@ use super::*;
 use crate::database::Database;
 
 #[tokio::test]
-async fn origin_of_database_without_its_table_is_an_error() {
+async fn missing_table_of_the_origin_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     let database = Database::open(&format!("sqlite:{}", path.display())).await.unwrap();
