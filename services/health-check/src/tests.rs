@@ -103,7 +103,7 @@ impl TestService {
     }
 }
 
-/// The status and the body of each endpoint that shows reports or instances.
+/// The status and the body of three endpoints that show reports or instances.
 async fn visible_texts(app: &TestService, authorize: impl Fn(RequestBuilder) -> RequestBuilder) -> [(u16, String); 3] {
     let get = async |path: &str| {
         let response = authorize(http_client().get(format!("{}{path}", app.base))).send().await.unwrap();

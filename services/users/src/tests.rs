@@ -50,7 +50,7 @@ struct Fixture {
     key: KeySecret,
 }
 
-/// The status, the headers and the body of a response.
+/// The status, two headers and the body of a response.
 struct TestResponse {
     status: u16,
     location: Option<String>,

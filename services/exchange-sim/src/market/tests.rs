@@ -14,7 +14,7 @@ fn time_at(micros: i64) -> Timestamp {
 }
 
 #[test]
-fn price_depends_only_on_seed_and_time() {
+fn price_is_determined_by_seed_and_time() {
     let time = time_at(1_767_323_045_678_901);
     let ticker = |seed, time| Market::new(seed).ticker("coinbase", pair("BTC-EUR"), CENT, time).unwrap();
     assert_eq!(ticker(1, time), ticker(1, time));

@@ -79,6 +79,7 @@ async fn timeline_with_an_invalid_fault_is_refused() {
     assert!(sim.admin(Method::GET, "/admin/timeline", "").await.1.contains(r#""timeline":[]"#));
 }
 
+/// The field and the message of each error, without quotation marks.
 fn errors(answer: &(u16, String)) -> Vec<String> {
     let problem: Value = serde_json::from_str(&answer.1).unwrap();
     let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("{answer:?}")).iter();

@@ -23,7 +23,7 @@ const PATHS: [(&str, &str); 12] = [
 ];
 const COINBASE: (&str, &str) = PATHS[5];
 const OKX: (&str, &str) = PATHS[11];
-const BANKS: [&str; 3] = ["cbr", "ecb", "frankfurter"];
+const WITH_FIXINGS: [&str; 3] = ["cbr", "ecb", "frankfurter"];
 
 async fn get_with_fault(name: &str, path: &str, fault: &str) -> (u16, String) {
     let sim = Sim::new();
@@ -87,7 +87,7 @@ async fn price_faults_change_the_answer() {
             let unchanged = form == "integer" && ["bitfinex", "bitstamp", "coingecko"].contains(&name);
             assert_eq!(answer.1 == usual.1, unchanged, "{name}: {form} {}", answer.1);
         }
-        if !BANKS.contains(&name) && !["blockchain_info", "coingecko"].contains(&name) {
+        if !WITH_FIXINGS.contains(&name) && !["blockchain_info", "coingecko"].contains(&name) {
             get(r#"{"fault":"crossed_book"}"#).await;
             get(r#"{"fault":"zero_bid"}"#).await;
             get(r#"{"fault":"halted"}"#).await;
@@ -112,7 +112,7 @@ async fn time_faults_change_answers_that_have_times() {
             assert_eq!(odd == usual, without_times || usual_form, "{name}: {form} {odd}");
         }
         let old = get_with_fault(name, path, r#"{"fault":"old_fixing","days":9}"#).await.1;
-        assert_eq!(old != usual, BANKS.contains(&name), "{name}: {old}");
+        assert_eq!(old != usual, WITH_FIXINGS.contains(&name), "{name}: {old}");
     }
 }
 

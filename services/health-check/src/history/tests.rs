@@ -77,7 +77,7 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
     let [short, long, removed] = [5, 1000, 1000].map(&mut add);
     history.record_removed_silence(&removed.id);
     drop(history);
-    // The thread writes every queued record before it exits.
+    // The writer thread writes every queued record before it exits.
     let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while lines() < 7 {

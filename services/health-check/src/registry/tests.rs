@@ -232,7 +232,7 @@ fn killed_instance_is_removed_when_another_instance_starts_at_its_address() {
     assert_eq!(record("host-1-20", 8001, 0, 101), ["host-1-17", "host-1-20"], "another port");
     assert_eq!(record("host-2-20", 8000, 0, 101), ["host-1-17", "host-1-20", "host-2-20"], "another host");
     assert_eq!(record("host-1-21", 8000, 0, 105), ["host-1-20", "host-1-21", "host-2-20"]);
-    // Two processes that listen on different addresses of one host are both shown.
+    // Two processes that use the same port on different IP addresses of one host are both shown.
     record("host-1-17", 8000, 560, 160);
     let all = ["host-1-17", "host-1-20", "host-1-21", "host-2-20"];
     assert_eq!(record("host-1-21", 8000, 60, 165), all);

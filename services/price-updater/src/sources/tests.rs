@@ -47,7 +47,7 @@ async fn rejections_reduce_requests() {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         // Backoffs double from at least 10 s, so at most ten polls in an hour send requests. A poll sends at most one
-        // request for each pair before the first rejection.
+        // request for each pair, and at most 16 requests.
         let most = source.pairs().len().min(16) * 10;
         let requests = requests.load(Ordering::SeqCst);
         assert!((1..=most).contains(&requests), "{} received {requests} requests", source.name());

@@ -100,7 +100,7 @@ impl Upstreams for Connection {
     }
 }
 
-/// Fakes of all sources.
+/// Fakes of Coinbase, of an index and of Frankfurter.
 #[derive(Default)]
 struct FakeSources {
     requests: AtomicUsize,

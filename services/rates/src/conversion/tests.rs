@@ -198,7 +198,7 @@ fn path_with_the_smallest_known_error_is_chosen() {
         (30, Some(100), "/USDT-EUR *USDT-USD"),
         // The errors are equal, and the official rate is one price instead of two.
         (50, Some(100), "*EUR-USD"),
-        // The error of a rate that only one bank publishes is not known.
+        // The error of a rate that only one bank publishes is not known. It counts as 2 %.
         (9_000, None, "/USDT-EUR *USDT-USD"),
         (11_000, None, "*EUR-USD"),
     ] {

@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::Sim;
 
 #[tokio::test(start_paused = true)]
-async fn version_one_has_ecb_rates_in_any_base() {
+async fn version_one_has_ecb_rates_in_the_requested_base() {
     let sim = Sim::starting_at("2026-01-04T12:00:00Z");
     let rates = sim.json("/frankfurter/v1/latest?base=USD&symbols=EUR,GBP").await;
     assert_eq!((&rates["base"], &rates["date"]), (&"USD".into(), &"2026-01-02".into()));

@@ -12,7 +12,7 @@ fn load(percent: i64) -> Measurement {
 }
 
 #[test]
-fn instances_on_one_machine_are_shown_once_with_the_latest_values() {
+fn machine_of_several_instances_is_shown_once_with_the_latest_values() {
     let mut registry = registry();
     let disk = |folder: &str| Measurement::new(Measurement::DISK_AVAILABLE, 1, Measurement::BYTES).with_subject(folder);
     let mut record = |service: &str, heartbeat, secs| {

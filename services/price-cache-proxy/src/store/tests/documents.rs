@@ -220,7 +220,7 @@ async fn invalid_value_in_redis_is_replaced() {
 }
 
 #[tokio::test]
-async fn redis_deletes_the_record_when_it_expires() {
+async fn redis_key_of_a_record_has_a_time_to_live() {
     let config = test_redis();
     let client = redis::Client::open(server_of(&config)).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();

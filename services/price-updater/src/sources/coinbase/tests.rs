@@ -11,7 +11,7 @@ fn parse_body(status: u16, body: &str) -> Result<(String, String), SourceError> 
 }
 
 #[test]
-fn last_trade_and_book_are_parsed_exactly() {
+fn last_trade_bid_and_ask_are_parsed_exactly() {
     let expected = |course: &str, vote: &str| Ok((course.to_owned(), vote.to_owned()));
     assert_eq!(parse_body(200, TICKER), expected("61234.56", "61234.56"));
     assert_eq!(

@@ -97,7 +97,7 @@ fn missing_trade_is_detected_at_the_second_heartbeat() {
 }
 
 #[test]
-fn heartbeats_confirm_a_book_only_for_its_validity() {
+fn heartbeats_confirm_bid_and_ask_for_a_limited_time() {
     let mut cache = connected_cache(Some(Duration::from_secs(30)));
     cache.apply_event(&update("84000", 1, Some(7)), time_at(0));
     for second in 1..=36 {
@@ -108,7 +108,7 @@ fn heartbeats_confirm_a_book_only_for_its_validity() {
 }
 
 #[test]
-fn implausible_book_removes_the_ticker() {
+fn implausible_bid_and_ask_remove_the_ticker() {
     let mut cache = connected_cache(None);
     cache.apply_event(&update("84000", 1, None), time_at(0));
     let crossed = TickerUpdate {

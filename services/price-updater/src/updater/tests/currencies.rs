@@ -37,7 +37,7 @@ async fn price_of_one_currency_is_prolonged_expires_and_recovers_independently()
         unready.len() == 1 && unready[0].starts_with("price:EUR the last price is prolonged: 0 sources agree"),
         "{unready:?}"
     );
-    // After an hour the price expires. The other currencies keep their prices.
+    // After an hour the price in euros expires. The price in dollars stays fresh.
     sleep(3 * MINUTE).await;
     assert_eq!(
         (upstreams.fresh_currencies().as_str(), upstreams.currencies(PriceState::Prolonged).as_str()),

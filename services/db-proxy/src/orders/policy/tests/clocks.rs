@@ -29,7 +29,8 @@ fn refusal_from_the_future_does_not_apply() {
     // The clock is right again, and the order fits under the limit.
     tables.totals.reserved = Sats::ZERO;
     placed(&tables.decide(100, NOW, &mut [market("1", 50)]).decisions[0]);
-    // The next refusal corrects `last_refused_at`, so that later batches need not read refusals.
+    // The next refusal lowers `last_refused_at`. A batch reads no refusals if all its requests are newer than
+    // `last_refused_at`.
     tables.commit(NOW, &mut [market("2", 101)]);
     assert_eq!(tables.totals.last_refused_at, NOW.plus(MAX_CLOCK_SKEW));
 }

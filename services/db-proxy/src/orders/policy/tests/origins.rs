@@ -1,4 +1,4 @@
-//! Tests that simulated and real orders are never in one database.
+//! Tests of the rule that a database accepts either only simulated orders or only real orders.
 
 use super::*;
 

@@ -143,7 +143,7 @@ fn orders_are_decided_in_sequence_and_refused_orders_change_no_balance() {
 }
 
 #[test]
-fn order_is_refused_because_of_its_wallets_and_changes_nothing() {
+fn order_refused_because_of_its_wallets_changes_no_balance_and_no_total() {
     let mut tables = tables(100);
     let highest = Money::new(Currency::BTC, Money::MAX_UNITS).unwrap();
     tables.wallets.wallets.insert(id(5), StoredWallet { balance: highest, ..wallet(5, None, "BTC", 0) });

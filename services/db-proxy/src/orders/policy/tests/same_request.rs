@@ -1,5 +1,5 @@
-//! Tests of idempotency. A request with a used idempotency key is a replay if it has the same terms and annotations as
-//! the first request.
+//! Tests of idempotency. A request with a used idempotency key is a replay if it has the same terms, annotations and
+//! wallets as the first request.
 
 use super::*;
 
@@ -87,7 +87,7 @@ fn order_of_a_bitcoin_amount_is_replayed_at_any_price_and_differs_from_a_fiat_or
 }
 
 #[test]
-fn refusal_of_bitcoin_applies_to_a_delayed_duplicate_at_another_price() {
+fn refusal_of_a_bitcoin_amount_applies_to_a_delayed_duplicate_at_another_price() {
     let mut tables = Tables::empty();
     let refusal = tables.commit(NOW, &mut [by_bitcoin("1", 101, Some("50"))]);
     assert_eq!(refused(&refusal[0]), (RefusalReason::LimitExceeded, Some(100)));

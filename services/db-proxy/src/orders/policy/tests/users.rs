@@ -97,7 +97,7 @@ fn quote_of_another_owner_is_unknown() {
     }
 }
 
-/// Only the owner of the quote receives the reason `QuoteTaken`.
+/// Other users and anonymous clients do not receive the reason `QuoteTaken`.
 #[test]
 fn taken_quote_of_another_owner_is_unknown() {
     let mut tables = Tables::empty();
