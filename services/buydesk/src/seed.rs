@@ -73,7 +73,7 @@ fn database_error(error: &DatabaseError) -> anyhow::Error {
         }
         DatabaseError::LoginRefused(refused) => {
             let reason = refused.reason.to_string();
-            // The text of the reason consists of the reason and of the remedy.
+            // The text contains the reason, and then the remedy.
             let (reason, remedy) = reason.split_once(". ").unwrap_or((&reason, "Correct DATABASE_URL"));
             (format!("PostgreSQL at {} refuses the login: {reason}", refused.address), format!("{remedy}."))
         }

@@ -71,8 +71,8 @@ impl OrderService {
     /// A payload that is invalid with every value of `CURRENCIES` is refused without a call of db-proxy.
     ///
     /// If the client supplies the key, an earlier request possibly placed the order. The order is therefore sent to
-    /// db-proxy even if no new order can be placed now, and db-proxy returns the existing order. If db-proxy does not
-    /// look up the key, the outcome is unknown.
+    /// db-proxy even if no new order can be placed now, and db-proxy returns the existing order, if there is one. If
+    /// db-proxy does not look up the key, the outcome is unknown.
     pub async fn place_order(
         &self,
         payload: &OrderPayload,

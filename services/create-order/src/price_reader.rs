@@ -138,7 +138,7 @@ impl PriceReader {
         }
     }
 
-    /// Checks the age of a prolonged price. A fresh price is the newest available price, so it is used until it expires.
+    /// Checks the age of a prolonged price. A fresh price is used until it expires.
     fn check_age(&self, price: &CurrencyPrice) -> Result<(), PriceError> {
         let age = self.clock.now().since(price.as_of);
         match self.max_age.get() {

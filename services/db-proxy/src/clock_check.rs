@@ -1,5 +1,5 @@
-//! The check of the clock. As long as the clock of this process is wrong, nothing is written, because a wrong time
-//! would stay in the database after the clock is corrected.
+//! The check of the clock. As long as the clock of this process is wrong, requests cannot write, because a wrong time
+//! would stay in the database after the clock is corrected. The retention of old rows has its own check.
 //!
 //! On PostgreSQL, the clock is compared with the clock of the database. Every transaction of the writer of orders reads
 //! the clock of the database when it takes its lock. Orders and quotes are decided at the time of the database, so that
@@ -75,7 +75,7 @@ impl ClockCheck {
     /// by at most the duration of the check.
     ///
     /// If the database has a clock that was not read yet, the estimate is the wall clock of this machine minus
-    /// `MAX_CLOCK_SKEW`.
+    /// `MAX_CLOCK_SKEW`. If the database has no clock, the estimate is the wall clock.
     pub fn database_time(&self) -> Timestamp {
         let reading = self.clock.read();
         self.state().database_time(self.rules, reading)

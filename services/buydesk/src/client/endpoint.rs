@@ -33,7 +33,7 @@ pub enum Audience {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub service: &'static str,
-    /// An option or a setting for the address, for hints.
+    /// The option and the setting of the address as a text for hints, such as `--server or BUYDESK_URL`.
     pub settings: &'static str,
     pub audience: Audience,
     /// Ends with a slash, so that paths are appended to it.

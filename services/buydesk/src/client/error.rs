@@ -39,8 +39,8 @@ const SETTINGS_STEP: &str =
 /// The effect of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The service refused the request, or another server responded. The request is not sent again. Errors without a
-    /// request have this value too.
+    /// The service refused the request, or another server responded. A refused change is not sent again. Errors without
+    /// a request have this value too.
     Refused,
     /// The request had no effect. If it had an idempotency key, the service did not look up the key, so an earlier
     /// request may have made the change.

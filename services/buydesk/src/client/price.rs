@@ -39,7 +39,7 @@ struct PriceList {
     simulated: bool,
     /// Whether orders in at least one currency are accepted.
     orders_accepted: bool,
-    /// Why no order is accepted.
+    /// Why orders are not accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(serialize_with = "as_map")]
@@ -170,8 +170,8 @@ impl From<OrderPriceStatus> for ShownPrice {
 }
 
 impl ShownPrice {
-    /// The time until which orders use the price if no newer price is agreed. If orders refuse the price, the time
-    /// until which it is prolonged, or its expiry.
+    /// For a prolonged price, the time until which orders use it. If it is too old for orders, the time until which it
+    /// is prolonged. For another price, its expiry.
     fn valid_until(self) -> Option<Timestamp> {
         self.usable_until.or(self.prolongable_until).or(self.expires_at)
     }

@@ -142,12 +142,12 @@ pub fn courses(exchangers: &[ExchangerCourses]) -> String {
 /// Formats a conversion. `price_command` is the command that shows whether orders use a price.
 pub fn conversion(conversion: &Conversion, price_command: &str) -> String {
     let Conversion { from, to, amount, result, rate, steps, as_of, simulated, state, .. } = conversion;
-    let is_official = |official| steps.iter().any(|step| (step.kind == StepKind::Official) == official);
+    let has_step = |is_official| steps.iter().any(|step| (step.kind == StepKind::Official) == is_official);
     let step_lines = steps.iter().map(conversion_step).collect::<Vec<_>>().join("\n");
     let age = (*state == PriceState::Prolonged)
         .then(|| format!(", PROLONGED, {} old", format_age(Duration::from_secs(conversion.age_secs))));
     let error = conversion.known_error_percent.as_ref();
-    let voters = match (is_official(true), is_official(false)) {
+    let voters = match (has_step(true), has_step(false)) {
         (true, false) => "the banks that publish the rate",
         (true, true) => "the exchanges and banks",
         (false, _) => "the sources",

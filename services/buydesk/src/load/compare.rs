@@ -18,7 +18,7 @@ use crate::{client::ClientError, table::Table};
 
 /// The critical value of the test, for long loads and a significance level of about 1 %.
 const CRITICAL_STANDARD_ERRORS: f64 = 2.6;
-/// Loads with fewer seconds cannot be compared.
+/// A measure that has a value in fewer seconds cannot be compared.
 const MIN_SECONDS: usize = 5;
 
 /// The comparison of two reports.
@@ -51,7 +51,7 @@ pub enum Difference {
     Lower,
     /// The value of B is significantly higher.
     Higher,
-    /// At least one of the loads has too few seconds.
+    /// In at least one of the loads, too few seconds have a value.
     TooShort,
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Model {
     /// Each connection sends its next request after the response to its previous request.
     Closed { connections: u32 },
-    /// Each request is sent when it is due.
+    /// Each request is sent when it is due, unless `max_in_flight` requests are in flight.
     Open { rate_per_second: u32, max_in_flight: u32 },
 }
 

@@ -83,7 +83,8 @@ pub struct Permitted {
 }
 
 /// Permits the load if `endpoint` belongs to a demo, or with `--yes`. Otherwise asks the user, and returns `None` if
-/// the user declines. `effect` states what the load does. Fails if `endpoint` does not respond.
+/// the user declines. `effect` states what the load does. Fails if `endpoint` does not respond. For an
+/// endpoint on another host than the public address, this is checked only with `--yes`.
 pub async fn permit(
     client: &ApiClient,
     endpoint: &Endpoint,

@@ -24,7 +24,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether it is unknown if the request took effect.
+    /// Whether the request possibly took effect. Also true if there was no connection, although no request was sent.
     pub fn is_unknown_outcome(&self) -> bool {
         self.status.is_none_or(|status| status >= 500)
     }

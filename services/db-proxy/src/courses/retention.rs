@@ -3,7 +3,8 @@
 //!
 //! A step is one transaction, so a crash leaves either all changes of the step or none. The transaction that writes
 //! candles also records how far the rows are aggregated, and only aggregated rows are deleted. A row is therefore
-//! aggregated only one time, even if a step runs twice, or in two processes at the same time.
+//! aggregated only one time, even if a step runs twice. A lock in the database prevents two processes from
+//! aggregating at the same time.
 
 use std::time::Duration;
 
@@ -103,15 +104,15 @@ impl Retention for CourseRetention {
 
     async fn steps(&self, now: Timestamp) -> Result<Vec<CourseStep>, DatabaseError> {
         let CourseRetentionSettings { raw, minutes, hours, days } = self.settings.get();
-        let limits = [
+        let retention_times = [
             (Resolution::Raw, Some(raw)),
             (Resolution::Minute, Some(minutes)),
             (Resolution::Hour, Some(hours)),
             (Resolution::Day, days),
         ];
-        let deletions = limits
+        let deletions = retention_times
             .into_iter()
-            .filter_map(|(resolution, limit)| Some(CourseStep::Delete { resolution, before: now.minus(limit?) }));
+            .filter_map(|(resolution, time)| Some(CourseStep::Delete { resolution, before: now.minus(time?) }));
         Ok(CANDLE_WIDTHS.into_iter().map(CourseStep::AggregateInto).chain(deletions).collect())
     }
 

@@ -27,7 +27,8 @@ pub(super) fn name_option(error: &mut Value, options: &[FieldOption]) -> Option<
     Some(sentence)
 }
 
-/// Replaces the fields with which the message compares the value by their options, such as in `must not be later than --to`.
+/// Some messages compare the value with another field, such as `must not be later than to`. Replaces the name of this
+/// field by its option, such as `--to`.
 /// The text from the first quotation mark on contains values of the user, so it remains unchanged.
 fn name_compared_options(message: &str, options: &[FieldOption]) -> String {
     let (rule, values) = message.split_at(message.find('"').unwrap_or(message.len()));

@@ -118,7 +118,8 @@ fn is_without_cache(health: &Health) -> bool {
     health.services.iter().any(|service| service.service == PRICE_CACHE && lacks_cache(service))
 }
 
-/// When the last of the prices ends that orders use, if price-cache-proxy receives no record. `None` if orders use no price.
+/// Until when orders can use at least one of the current prices, if create-order receives no newer prices. `None` if
+/// orders use no price.
 fn last_price_end(orders: Option<&OrderIntake>) -> Option<Timestamp> {
     let accepted = orders?.prices.iter().filter(|intake| intake.accepted);
     let prices = accepted.filter_map(|intake| intake.price.as_ref());
@@ -145,8 +146,8 @@ fn service_faults(health: &Health) -> Vec<Finding> {
     health.services.iter().flat_map(|service| faults_of(service, &faulty, price_end, health.at)).collect()
 }
 
-/// The faults of one service. `faulty` contains the names of all services that are not alive. `price_end` is the time at
-/// which the last of the prices ends that orders use.
+/// The faults of one service. `faulty` contains the names of all services that are not alive. `price_end` is the
+/// result of [`last_price_end`].
 fn faults_of(
     service: &ServiceHealth,
     faulty: &HashSet<&str>,
@@ -178,7 +179,7 @@ fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>, price_end: O
     let describe = |part: &Component| {
         if faulty.contains(part.name.as_str()) { part.name.clone() } else { part.name_with_detail() }
     };
-    // create-order uses its last price until this time.
+    // create-order uses its last price until `price_end`.
     let lacks_price_cache = name == "create-order" && missing.iter().any(|part| part.name == PRICE_CACHE);
     let price_end = price_end.filter(|_| lacks_price_cache);
     let only_sources = missing.iter().all(|part| part.name == Component::SOURCES);

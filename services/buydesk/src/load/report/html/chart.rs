@@ -15,8 +15,8 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 36.0;
 /// The length of a line sample in the legend.
 const SAMPLE: f64 = 28.0;
-/// The distance between the starts of two entries of the legend.
-const NAME_WIDTH: f64 = 130.0;
+/// The width of an entry of the legend.
+const ENTRY_WIDTH: f64 = 130.0;
 /// Maximum number of labels of the horizontal axis.
 const X_LABELS: usize = 6;
 
@@ -138,7 +138,7 @@ fn grid(svg: &mut String, axis: &Axis, format: fn(u64) -> String) {
 /// The names of the lines, each beside a sample of its line.
 fn legend(svg: &mut String, lines: &[Line]) {
     for (number, Line { name, .. }) in lines.iter().enumerate() {
-        let start = LEFT + NAME_WIDTH * number as f64;
+        let start = LEFT + ENTRY_WIDTH * number as f64;
         let (end, x, y) = (start + SAMPLE, start + SAMPLE + 6.0, TOP - 24.0);
         let text_y = y + 4.0;
         let _ = writeln!(
