@@ -22,10 +22,9 @@ use tracing::Instrument;
 pub use self::server::{ALLOWED_URLS, RedisServer};
 use crate::config::{Env, redact_password};
 
-/// Timeout of one step of an attempt to connect.
-const STEP_TIMEOUT: Duration = Duration::from_millis(400);
-/// Timeout of an attempt to connect. It is longer than [`STEP_TIMEOUT`], because finding the master takes several steps
-/// if a Sentinel is unavailable.
+/// Timeout for opening the connection to the server, after the master was found.
+const SERVER_CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
+/// Timeout of an attempt to connect. It includes the time to find the master, which is longer if a Sentinel is unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The address of Redis (version 6.2 or later), and a key prefix.
@@ -152,7 +151,7 @@ impl RedisConnector {
 
     async fn open(&self) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(STEP_TIMEOUT))
+            .set_connection_timeout(Some(SERVER_CONNECT_TIMEOUT))
             .set_response_timeout(Some(self.0.response_timeout));
         self.master().await?.get_multiplexed_async_connection_with_config(&config).await
     }

@@ -2,9 +2,9 @@
 //!
 //! No spans are recorded until [`install`] is called. A `traceparent` that a caller sends is logged and passed on.
 //!
-//! A span is recorded for each request that a service receives (except probes), each call to another service, each batch
-//! of requests, and each transaction of db-proxy. The OpenTelemetry API is used directly, because a span of `tracing` costs time for
-//! each request even if nothing is recorded.
+//! Spans are recorded for requests that a service receives (except probes), for their calls to other services and their
+//! batches, and for transactions of db-proxy. `docs/operations.md` lists all spans. The OpenTelemetry API is used directly,
+//! because a span of `tracing` costs time for each request even if nothing is recorded.
 
 mod recorder;
 mod span;

@@ -341,7 +341,7 @@ const NO_TYPE: &str = "The body has no content type.";
 ///
 /// The errors quote a name or a value that is not UTF-8 as it was sent.
 pub fn parse_form<T: Type + DeserializeOwned>(form: &[u8]) -> Option<UncheckedBody<T>> {
-    // Encodes the bytes that are not UTF-8, so that the form is a text.
+    // Percent-encodes the bytes that are not ASCII, so that the form is a text.
     let form = percent_encode(form, CONTROLS).to_string();
     let field = |pair: &str| {
         let (_, value) = url::form_urlencoded::parse(pair.as_bytes()).next()?;

@@ -109,7 +109,7 @@ impl<E: Endpoint> Endpoint for RequestMiddlewareEndpoint<E> {
                 self.middleware.query_parameters.check(request.method(), request.uri().path(), query).await?;
             }
             match self.inner.call(request).await {
-                Err(error) => Err(self.middleware.name_every_parameter(error, &method, &uri).await),
+                Err(error) => Err(self.middleware.add_query_errors(error, &method, &uri).await),
                 result => result,
             }
         };
@@ -207,9 +207,9 @@ impl RequestMiddleware {
         is_root.then(|| Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs").finish())
     }
 
-    /// Replaces an error about one wrong parameter by an error that names all wrong parameters, because the framework
-    /// stops at the first. Returns other errors unchanged.
-    async fn name_every_parameter(&self, error: Error, method: &Method, uri: &Uri) -> Error {
+    /// Replaces an error about one wrong parameter by an error that also names the wrong parameters of the query,
+    /// because the framework stops at the first error. Returns other errors unchanged.
+    async fn add_query_errors(&self, error: Error, method: &Method, uri: &Uri) -> Error {
         let Some(first) = invalid_parameter(&error, uri.path(), &self.methods) else { return error };
         let mut errors = self.query_parameters.errors(method, uri.path(), uri.query().unwrap_or_default()).await;
         if errors.iter().all(|error| error.field != first.field) {

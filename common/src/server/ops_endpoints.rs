@@ -189,7 +189,7 @@ impl<A: OpenApi> OpenApi for Described<A> {
 
     fn register(registry: &mut Registry) {
         A::register(registry);
-        // The descriptions add problems to every operation, so the document needs the schema of a problem.
+        // The descriptions refer to the schema of a problem.
         Problem::register(registry);
     }
 

@@ -122,8 +122,8 @@ impl QueryParameters {
         self
     }
 
-    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem names
-    /// every wrong parameter of the query.
+    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem also names
+    /// the other wrong parameters of the query.
     ///
     /// If the handler of the operation checks the query, nothing is refused.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
@@ -139,7 +139,7 @@ impl QueryParameters {
         Err(error)
     }
 
-    /// Every wrong parameter of a query.
+    /// The errors of the parameters of a query.
     pub(super) async fn errors(&self, method: &Method, path: &str, query: &str) -> Vec<FieldError> {
         match self.operation(method, path) {
             Some(operation) => self.errors_of(operation, query).await,

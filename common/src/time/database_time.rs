@@ -1,9 +1,10 @@
 //! A lower bound of the current time of the clock of the database, computed without a call to db-proxy.
 //!
-//! An order or a movement of money contains the time at which it was requested. With this time, db-proxy recognizes a
-//! delayed duplicate of a request that was refused. If the time is later than the clock of the database, a duplicate is
-//! treated as a new request. If the time is much earlier, a new request receives an outdated refusal. The clock of this
-//! machine can be wrong, so it is used only until the first response of db-proxy.
+//! An order or a movement of money contains the time at which it was requested. If this time is before a recorded
+//! refusal of the same request, db-proxy treats the request as a delayed duplicate and refuses it too. If the time is
+//! later than the clock of the database, a duplicate can look like a new request. If the time is much too early, a new
+//! request looks like a duplicate and is refused. The clock of this machine can be wrong, so it is used only until the
+//! first response of db-proxy.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -3,7 +3,7 @@
 //! `docs/backups.md` is the manual, and ADR 23 has the reasons. The modules, lowest first: [`stream`] encrypts, [`key`]
 //! creates and reads the key, [`header`] and [`manifest`] describe a backup, and [`file`] writes and reads backup
 //! files. [`sqlite`] and [`postgres`] back up and restore a database, [`wal`] archives the write-ahead log, and
-//! [`report`] prints the results.
+//! [`report`] prints the results. [`settings`] reads the settings, and [`file_fault`] describes unusable files.
 
 mod file;
 mod file_fault;

@@ -1,5 +1,4 @@
-//! The client commands. Each command sends requests to the public address, to the services `users` and `wallets`, or to
-//! health-check, and prints the response as a table or as JSON.
+//! The client commands. Each command sends requests to services, and prints the response as text or as JSON.
 
 mod account;
 mod alerts;

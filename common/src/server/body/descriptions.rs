@@ -56,7 +56,7 @@ fn backquoted(text: &str) -> Vec<String> {
 pub(super) fn describe_value(error: &serde_json::Error, schema: Option<&MetaSchema>, json: &str) -> String {
     let message = message_of(error);
     if message.starts_with("recursion limit exceeded") {
-        return "must not be nested as deeply".to_owned();
+        return "must not be nested so deeply".to_owned();
     }
     if let Some((_, known)) =
         message.strip_prefix("unknown variant `").and_then(|rest| rest.rsplit_once("`, expected "))

@@ -87,7 +87,7 @@ struct Search<'a> {
     schemas: Option<Schemas>,
     errors: Vec<FieldError>,
     misspelt: Vec<String>,
-    /// The paths at which a placeholder was inserted or does not exist.
+    /// The paths where a placeholder was inserted, and the paths of wrong values for which there is no placeholder.
     visited: HashSet<Vec<Step>>,
 }
 
@@ -138,7 +138,7 @@ impl Search<'_> {
             self.add(&field, |_| missing);
         }
         let placeholder = self.placeholder(&field);
-        // A placeholder that was inserted before is wrong, so it is not inserted again.
+        // If the field had a placeholder before, the placeholder was wrong and was removed. It is not inserted again.
         match placeholder.filter(|_| self.visited.insert(field)) {
             Some(placeholder) => self.value.at(path).is_some_and(|object| object.insert(name, placeholder)),
             None => self.value.remove(path),
@@ -168,7 +168,7 @@ impl Search<'_> {
     }
 
     /// Replaces a value by a placeholder. Removes the value if there is no placeholder, or if the value is already the
-    /// placeholder. In a map, a placeholder cannot correct a wrong key.
+    /// placeholder. A wrong key of a map remains an error until its value is removed.
     fn substitute(&mut self, path: &[Step]) -> bool {
         let is_new = self.visited.insert(path.to_vec());
         let placeholder = if is_new { self.placeholder(path) } else { None };

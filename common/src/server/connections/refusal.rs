@@ -19,7 +19,7 @@ async fn send_refusal<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> Resul
     stream.write_all(&response().await).await?;
     stream.shutdown().await?;
     // Closing a socket with unread bytes resets the connection, and the client possibly does not receive the response.
-    // Therefore, the request is read and discarded until the client closes the connection.
+    // Therefore, up to `MAX_HEAD` bytes of the request are read and discarded.
     tokio::io::copy(&mut stream.take(MAX_HEAD as u64), &mut tokio::io::sink()).await
 }
 

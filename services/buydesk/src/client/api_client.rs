@@ -274,7 +274,7 @@ async fn receive(request: RequestBuilder, endpoint: &Endpoint) -> Result<RawResp
 /// Whether a response with this status and without a problem document proves that no service handled the request. A
 /// service would have sent a problem document, so a server in front of the services redirected or refused the request.
 /// 408 proves nothing, because a proxy may have forwarded the request before its timeout.
-fn is_final(status: StatusCode) -> bool {
+fn was_not_forwarded(status: StatusCode) -> bool {
     (status.is_redirection() || status.is_client_error()) && status != StatusCode::REQUEST_TIMEOUT
 }
 
@@ -296,7 +296,7 @@ impl RawResponse {
         }
         Err(match Problem::from_json(&body, retry_after) {
             Some(problem) => RequestError::of_problem(endpoint, &problem, &body),
-            None if is_final(status) => RequestError::OtherServer(other_server(&format!("status {status}"))),
+            None if was_not_forwarded(status) => RequestError::OtherServer(other_server(&format!("status {status}"))),
             // A proxy may have sent the request to the service, and lost the response.
             None => RequestError::NoResponse(other_server(&format!("status {status}"))),
         })

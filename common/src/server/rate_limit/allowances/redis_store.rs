@@ -16,7 +16,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long after its last registration an instance is counted.
 const REGISTRATION_EXPIRY: Duration = Duration::from_secs(10);
 /// How long after the last registration the epoch is stored. The epoch is an identifier that changes when Redis loses
-/// its data. An accepted request counts for a shorter time.
+/// its data. It outlives the counts of requests, which expire within two minutes.
 const EPOCH_EXPIRY: Duration = Duration::from_secs(3600);
 
 /// The allowances of one service. Every key begins with the prefix of the installation and the name of the service, and

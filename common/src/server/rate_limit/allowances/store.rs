@@ -67,7 +67,7 @@ pub(crate) struct Draw {
     pub instances: u32,
 }
 
-/// Why the store did not reply. Whether it counted the draw is unknown.
+/// Why a call of the store failed. The store possibly executed the call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("Redis is unavailable")]
