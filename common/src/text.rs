@@ -1,4 +1,5 @@
-//! Types that are text on the wire: a macro that implements their JSON and OpenAPI forms, and checks of free text.
+//! Types that are text on the wire: a macro that implements their JSON and OpenAPI forms. Also functions for free text,
+//! for wrong values in messages, and for hexadecimal digits.
 
 use std::{
     borrow::Cow,

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::connection::Draining;
 use self::{
     activity::Activity,
-    connection::{Peers, ShutdownSteps},
+    connection::{Addresses, ShutdownSteps},
     metrics::ConnectionMetrics,
     tracked::TrackedStream,
 };
@@ -169,9 +169,9 @@ impl Connections {
         let (endpoint, metrics) = (self.endpoint.clone(), self.metrics.clone());
         // Each connection has its own tokens, so that connections do not wait for the lock of a shared token.
         let steps = ShutdownSteps { draining: self.draining.child_token(), stop: self.stop.child_token() };
-        let peers = Peers { local: self.local, remote };
+        let addresses = Addresses { local: self.local, remote };
         self.served.spawn(async move {
-            if let Some(timeout) = connection::serve(stream, activity, peers, endpoint, steps).await {
+            if let Some(timeout) = connection::serve(stream, activity, addresses, endpoint, steps).await {
                 tracing::debug!(%remote, ?timeout, "a connection was closed because of a timeout");
                 metrics.count_timeout(timeout);
             }

@@ -1,4 +1,5 @@
-//! Authentication and authorization of calls between services. [`Permission`] names the callers of each permission.
+//! Authentication and authorization of calls between services. [`Permission`] describes each permission and names its
+//! callers.
 
 use poem::{Error, Request, Result};
 use poem_openapi::{SecurityScheme, auth::Bearer, error::AuthorizationError};
@@ -9,11 +10,14 @@ use crate::{
     config::{AcceptedCallers, Caller},
 };
 
-/// Defines a type for each permission. An endpoint with a parameter of the type rejects callers without the permission.
-/// An operator ([`Caller::OPERATOR`]) has every permission.
+/// Defines a type for each permission, with the name of the permission. An endpoint with a parameter of the type rejects
+/// callers without the permission. An operator ([`Caller::OPERATOR`]) has every permission.
+///
+/// The OpenAPI documents contain the description of the types. It is the same for all types, because a document has only
+/// one security scheme for all permissions.
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident, $checker:ident;)+) => { $(
-        $(#[$doc])*
+    ($($name:ident, $checker:ident;)+) => { $(
+        /// `INTERNAL_TOKEN`, or the token of a caller that may call the operation.
         #[derive(SecurityScheme)]
         #[oai(ty = "bearer", rename = "InternalToken", checker = $checker)]
         pub struct $name(pub Caller);
@@ -25,23 +29,14 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// A caller that may place orders, create quotes, and set the limit over all orders on behalf of operators.
     OrderWriter, check_order_writer;
-    /// A caller that may read orders and courses.
     HistoryReader, check_history_reader;
-    /// A caller that may publish prices and store courses.
     PriceWriter, check_price_writer;
-    /// A caller that may read the market snapshot and the stream of price changes.
     PriceReader, check_price_reader;
-    /// A caller that may create, change, read and list users and their keys.
     UserAdmin, check_user_admin;
-    /// A caller that may create and read wallets, and move money.
     WalletWriter, check_wallet_writer;
-    /// A caller that authenticates API keys: it may read a key, and store when keys were last used.
     KeyReader, check_key_reader;
-    /// A caller that may send reports.
     Reporter, check_reporter;
-    /// An operator.
     Operator, check_operator;
 }
 

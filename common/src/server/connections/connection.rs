@@ -39,7 +39,7 @@ pub(super) struct ShutdownSteps {
 
 /// The addresses of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peers {
+pub(super) struct Addresses {
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
 }
@@ -52,15 +52,15 @@ pub(super) struct Peers {
 pub(super) async fn serve<S>(
     stream: TrackedStream<S>,
     activity: Activity,
-    peers: Peers,
+    addresses: Addresses,
     endpoint: Arc<GuardedEndpoint>,
     ShutdownSteps { draining, stop }: ShutdownSteps,
 ) -> Option<Timeout>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let local = LocalAddr(Addr::SocketAddr(peers.local));
-    let remote = RemoteAddr(Addr::SocketAddr(peers.remote));
+    let local = LocalAddr(Addr::SocketAddr(addresses.local));
+    let remote = RemoteAddr(Addr::SocketAddr(addresses.remote));
     let service = service_fn({
         let activity = activity.clone();
         move |request: hyper::Request<Incoming>| {
