@@ -43,7 +43,11 @@ pub enum Error {
     },
     /// 409: a smaller quote may be accepted now. The same quote may be accepted after other quotes have expired.
     #[error("the quote exceeds what quotes may reserve")]
-    QuoteCapExceeded { caps: Vec<QuoteCap>, remaining: Option<Sats> },
+    QuoteCapExceeded {
+        caps: Vec<QuoteCap>,
+        /// The largest quote that the caps permit now.
+        remaining: Option<Sats>,
+    },
     /// 422: the client has no quote with this id. Quotes are deleted some time after they expire.
     #[error("the quote does not exist")]
     QuoteUnknown(Option<QuoteId>),

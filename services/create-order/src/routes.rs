@@ -113,7 +113,7 @@ impl Api {
         /// The bitcoin to buy, instead of `amount`: more than 0, at most 8 decimals.
         #[oai(name = "bitcoin_amount")]
         _bitcoin_amount: Query<Option<String>>,
-        /// The id of a quote. Replaces `currency` and `amount`.
+        /// The id of a quote. Replaces `currency`, `amount` and `bitcoin_amount`.
         #[oai(name = "quote")]
         _quote: Query<Option<String>>,
         /// A reference of the client: 1 to 200 characters without control characters.

@@ -51,7 +51,8 @@ pub fn build(
 pub struct CourseService {
     store: CourseStore,
     clock_check: ClockCheck,
-    /// Permits one write of courses at a time, because courses share the connections with other background work.
+    /// Permits one write of courses at a time, so that waiting writes do not occupy the connections of other background
+    /// work.
     write_lock: Arc<Mutex<()>>,
 }
 

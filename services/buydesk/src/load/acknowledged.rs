@@ -125,7 +125,7 @@ impl Outcomes {
                 Err(failure) if failure.is_unknown_outcome() || failure.status == Some(429) => {
                     self.unknown.push(number);
                 }
-                // The change was refused, so it was not made.
+                // A refusal means that no earlier request with this key made the change.
                 Err(_) => self.resolved += 1,
             }
         }

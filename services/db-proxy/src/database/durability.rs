@@ -88,8 +88,8 @@ impl Standbys {
     /// Why no standby confirms commits. `None` if a standby is synchronous, or if the state of a standby is hidden.
     pub fn violation(self) -> Option<String> {
         let Self { connected, synchronous, hidden } = self;
-        // A standby whose state is hidden is possibly synchronous. If no standby is synchronous, each commit waits,
-        // because `synchronous_standby_names` is not empty here.
+        // A standby whose state is hidden is possibly synchronous. If it is not, PostgreSQL still acknowledges no commit
+        // without a standby, because `synchronous_standby_names` is not empty here.
         (synchronous == 0 && hidden == 0).then(|| {
             format!(
                 "DURABILITY=remote needs a synchronous standby; of {connected} connected standbys none is synchronous"
