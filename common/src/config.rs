@@ -256,12 +256,7 @@ impl Env {
         let parsed = parse(&text);
         if parsed.is_none() {
             // An address may contain a password, although this is not allowed.
-            let is_secret = |address: &str| address.contains('@') || address.contains('?');
-            let shown = text.split(',').map(|address| match address.trim() {
-                secret if is_secret(secret) => redact_password(secret),
-                address => address.to_owned(),
-            });
-            let shown = shown.collect::<Vec<_>>().join(",");
+            let shown = text.split(',').map(|address| shown_address(address.trim())).collect::<Vec<_>>().join(",");
             self.add_error(name, shown, allowed);
         }
         parsed
@@ -348,8 +343,16 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The address with `***` instead of its password and its query, for logs and error messages. A query may contain a password.
-/// An address that cannot be parsed is not shown at all.
+/// An address as the user wrote it, for error messages. An address that may contain a password is shown as
+/// [`redact_password`] does.
+pub fn shown_address(address: &str) -> String {
+    // A text without these characters contains no password.
+    if address.contains(['@', '?']) { redact_password(address) } else { address.to_owned() }
+}
+
+/// The address with `***` instead of its password, its query and its fragment, for logs and error messages. A query may contain
+/// a password. After a password that is not encoded, a part of it is the query or the fragment. An address that cannot be
+/// parsed is not shown at all.
 pub fn redact_password(address: &str) -> String {
     let Ok(mut url) = Url::parse(address) else { return "(an invalid address)".to_owned() };
     if url.password().is_some() {
@@ -358,6 +361,9 @@ pub fn redact_password(address: &str) -> String {
     }
     if url.query().is_some() {
         url.set_query(Some("***"));
+    }
+    if url.fragment().is_some() {
+        url.set_fragment(Some("***"));
     }
     url.to_string()
 }

@@ -69,6 +69,13 @@ fn port_variable_is_derived_from_the_service_name() {
 fn password_is_redacted() {
     assert_eq!(redact_password("postgres://u:p@h/db"), "postgres://u:***@h/db");
     assert_eq!(redact_password("postgres://h/db?user=u&password=p"), "postgres://h/db?***");
+    // The password of this address is 12#secret.
+    assert_eq!(redact_password("postgres://u:12#secret@h/db"), "postgres://u:12#***");
+    for (address, shown) in
+        [("foo", "foo"), ("http://u:p@h", "http://u:***@h/"), ("http://u:p@", "(an invalid address)")]
+    {
+        assert_eq!(shown_address(address), shown);
+    }
 }
 
 #[test]

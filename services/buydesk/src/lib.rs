@@ -32,10 +32,7 @@ const INVALID_ARGUMENT: u8 = 2;
 /// - 126 if `buydesk backup fetch-wal` fails for any reason except a missing file.
 /// - 1 for the other errors.
 pub fn main() -> ExitCode {
-    if let Some(argument) = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none()) {
-        // Escape sequences show which bytes are wrong.
-        let shown = argument.as_encoded_bytes().escape_ascii();
-        let error = ClientError::invalid_arguments(format!("The argument \"{shown}\" is not UTF-8."));
+    if let Some(error) = usage_errors::not_utf8(&std::env::args_os().skip(1).collect::<Vec<_>>()) {
         return report_error(&error.into(), requests_json(), code_of_invalid_argument());
     }
     let arguments = match Arguments::try_parse() {

@@ -1,14 +1,17 @@
 //! The errors of an invalid command line. clap stops at the first unknown argument or invalid value. To find further
 //! errors, the command line is parsed again without the arguments that were already found to be wrong.
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{
-    Command, CommandFactory, Error, Parser,
+    Arg, Command, CommandFactory, Error, Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use common::config::redact_password;
+use common::{
+    config::{redact_password, shown_address},
+    text::describe_refused,
+};
 
 use crate::{
     cli::Arguments,
@@ -36,13 +39,14 @@ pub fn report(first: Error, json: bool, exit_code: u8) -> ExitCode {
             eprintln!("{}", error_document(&error.into()));
         }
         // clap prints a single error, because it can print colours on a terminal.
-        [only] => _ = only.print(),
+        [only] if describe_invalid_value(only).is_none() => _ = only.print(),
         errors => eprint!("{}", join_texts(&texts_of(errors))),
     }
     ExitCode::from(exit_code)
 }
 
-/// Hides the passwords in URLs, and moves the most similar command to the start of the suggestions.
+/// Hides the passwords in URLs, moves the most similar command to the start of the suggestions, and removes the tip about `--`,
+/// because no argument of this program begins with `--`.
 fn correct_context(error: &mut Error) {
     if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
         && argument.contains("://")
@@ -53,17 +57,99 @@ fn correct_context(error: &mut Error) {
     let is_address =
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if name.ends_with("<URL>"));
     if let (true, Some(ContextValue::String(value))) = (is_address, error.get(ContextKind::InvalidValue)) {
-        // A value without these characters contains no password.
-        if value.contains(['@', '?']) {
-            let redacted = ContextValue::String(redact_password(value));
-            error.insert(ContextKind::InvalidValue, redacted);
-        }
+        let shown = ContextValue::String(shown_address(value));
+        error.insert(ContextKind::InvalidValue, shown);
     }
     // clap sorts the names by increasing similarity.
     if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) {
         let names = ContextValue::Strings(names.iter().rev().cloned().collect());
         error.insert(ContextKind::SuggestedSubcommand, names);
     }
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
+        let kept: Vec<_> = tips.iter().filter(|tip| !tip.to_string().contains(" as a value, use ")).cloned().collect();
+        error.remove(ContextKind::Suggested);
+        if !kept.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(kept));
+        }
+    }
+}
+
+/// The text that clap prints for the error. An invalid value is described in the words of the services.
+fn text_of(error: &Error) -> String {
+    let text = error.render().to_string();
+    match (describe_invalid_value(error), text.split_once("\n\n")) {
+        (Some(described), Some((_, rest))) => format!("error: {described}\n\n{rest}"),
+        _ => text,
+    }
+}
+
+/// Describes an invalid value, such as `--limit must be a whole number from 1 to 1000, but is "x"`. Returns `None` for other
+/// errors.
+fn describe_invalid_value(error: &Error) -> Option<String> {
+    let string = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (argument, value) = (string(ContextKind::InvalidArg)?, string(ContextKind::InvalidValue)?);
+    let rule = match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(names))) if !names.is_empty() => {
+            format!("must be one of {}", names.join(", "))
+        }
+        (ErrorKind::ValueValidation, _) => std::error::Error::source(error)?.to_string(),
+        _ => return None,
+    };
+    if !rule.starts_with("must ") {
+        return None;
+    }
+    // clap shows an option with its placeholder: `--limit <LIMIT>`.
+    let name = argument.split([' ', '=']).next().unwrap_or(argument);
+    // Some rules already quote the value.
+    let described = if rule.contains(", but is ") { rule } else { describe_refused(rule, value) };
+    Some(format!("{name} {described}"))
+}
+
+/// The error of the first argument that is not UTF-8. Returns `None` if all arguments are UTF-8.
+pub fn not_utf8(arguments: &[OsString]) -> Option<ClientError> {
+    let index = arguments.iter().position(|argument| argument.to_str().is_none())?;
+    let bytes = arguments[index].as_encoded_bytes();
+    let mut command = Arguments::command();
+    // Adds the options of every command to each command.
+    command.build();
+    let mut before = arguments[..index].iter().filter_map(|argument| argument.to_str());
+    let command = before.clone().fold(&command, |command, name| command.find_subcommand(name).unwrap_or(command));
+    // The value belongs to an option if it follows the option, or if it is joined with it: --reference=VALUE.
+    let joined = bytes.iter().position(|byte| *byte == b'=').map(|end| (&bytes[..end], &bytes[end + 1..]));
+    let joined = joined.and_then(|(name, value)| Some((str::from_utf8(name).ok()?, value)));
+    let separate = before.next_back().map(|name| (name, bytes));
+    let with_option = |(name, value)| Some((option_with_value(command, name)?, value));
+    let (option, value) = match joined.and_then(with_option).or_else(|| separate.and_then(with_option)) {
+        Some((option, value)) => (Some(option), value),
+        None => (None, bytes),
+    };
+    let is_secret = option.is_some_and(|option| ["api-key", "operator-token"].contains(&option));
+    // An address may contain a password. Escape sequences show which bytes are wrong.
+    let shown = if is_secret || value.iter().any(|byte| matches!(byte, b'@' | b'?')) {
+        "***".to_owned()
+    } else {
+        value.escape_ascii().to_string()
+    };
+    Some(ClientError::invalid_arguments(match option {
+        Some(option) => format!("The value \"{shown}\" of --{option} is not UTF-8."),
+        None => format!("The argument \"{shown}\" is not UTF-8."),
+    }))
+}
+
+/// The long name of the option `typed` of the command, such as `reference` for `--reference` or `-r`. `None` if there is no
+/// such option, or if it has no value.
+fn option_with_value<'a>(command: &'a Command, typed: &str) -> Option<&'a str> {
+    let is_typed = |argument: &&Arg| match typed.strip_prefix("--") {
+        Some(long) => argument.get_long() == Some(long),
+        None => typed
+            .strip_prefix('-')
+            .is_some_and(|short| argument.get_short().is_some_and(|name| short == name.to_string())),
+    };
+    let argument = command.get_arguments().find(is_typed).filter(|argument| argument.get_action().takes_values())?;
+    argument.get_long()
 }
 
 /// The error of a command line that ends where a command must follow. For this error, clap prints the help instead of
@@ -89,7 +175,7 @@ fn missing_command(error: &Error) -> Option<ClientError> {
 
 fn texts_of(errors: &[Error]) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
-    for text in errors.iter().map(|error| error.render().to_string()) {
+    for text in errors.iter().map(text_of) {
         // The same wrong argument can occur several times.
         if !texts.contains(&text) {
             texts.push(text);

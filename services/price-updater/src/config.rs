@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
     api::courses::CourseKind,
-    config::{AcceptedCallers, Caller, CallerToken, Env, ServiceUrls, redact_password, shared},
+    config::{AcceptedCallers, Caller, CallerToken, Env, ServiceUrls, shared, shown_address},
     money::Currency,
     spelling::shown_names,
     time::Clock,
@@ -260,11 +260,7 @@ fn read_proxy(env: &mut Env) -> Option<Proxy> {
     let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let proxy = url.and_then(|url| Proxy::https(url).ok());
     if proxy.is_none() {
-        env.add_error(
-            VARIABLE,
-            redact_password(&text),
-            "the address of a proxy, such as http://USER:PASSWORD@HOST:3128",
-        );
+        env.add_error(VARIABLE, shown_address(&text), "the address of a proxy, such as http://USER:PASSWORD@HOST:3128");
     }
     proxy
 }

@@ -1,3 +1,5 @@
+use std::os::unix::ffi::OsStringExt as _;
+
 use super::*;
 
 #[test]
@@ -109,6 +111,52 @@ fn password_of_an_invalid_address_is_not_printed() {
     }
     let text = corrected_text("buydesk order list http://ada:pw1234@127.0.0.1");
     assert!(text.contains("'http://ada:***@127.0.0.1/'") && !text.contains("pw1234"), "{text}");
+}
+
+#[test]
+fn invalid_value_is_described_in_the_words_of_the_services() {
+    for (command_line, described) in [
+        ("order list --limit x", "--limit must be a whole number from 1 to "),
+        ("user list --state foo", r#"--state must be one of active, deactivated, but is "foo""#),
+        ("user get ada", r#"[USER] must be the id or the e-mail address of a user, but is "ada""#),
+        ("logs --level warm", "--level must be one of "),
+        ("health --server http://ada:pw1234@127.0.0.1", "--server must be "),
+    ] {
+        let arguments = ["buydesk"].into_iter().chain(command_line.split(' '));
+        let mut error = Arguments::try_parse_from(arguments).unwrap_err();
+        correct_context(&mut error);
+        let text = text_of(&error);
+        assert!(text.starts_with(&format!("error: {described}")), "{text}");
+        assert_eq!(text.matches(", but is \"").count(), 1, "{text}");
+        assert!(!text.contains("invalid value") && !text.contains("pw1234") && text.contains("try '--help'"), "{text}");
+    }
+}
+
+#[test]
+fn unknown_option_is_reported_without_a_tip_about_two_hyphens() {
+    for command_line in ["buydesk convert 1 BTC EUR --foo", "buydesk order list --frm x"] {
+        let text = corrected_text(command_line);
+        assert!(text.contains("unexpected argument") && !text.contains("as a value"), "{text}");
+    }
+    assert!(corrected_text("buydesk order list --frm x").contains("'--from'"));
+}
+
+#[test]
+fn argument_that_is_not_utf8_is_named_with_its_option() {
+    let error = |arguments: &[&[u8]]| {
+        let arguments: Vec<_> = arguments.iter().map(|bytes| OsString::from_vec(bytes.to_vec())).collect();
+        not_utf8(&arguments).map(|error| error.to_string().lines().next().unwrap().to_owned())
+    };
+    let placed = |last: &[&'static [u8]]| error(&[&[&b"order"[..], b"place", b"-c", b"EUR"], last].concat()).unwrap();
+    for last in [&[&b"--reference"[..], b"\xff"][..], &[b"-r", b"\xff"], &[b"--reference=\xff"]] {
+        assert_eq!(placed(last), r#"The value "\xff" of --reference is not UTF-8."#);
+    }
+    assert_eq!(placed(&[b"--json", b"\xff"]), r#"The argument "\xff" is not UTF-8."#);
+    for secret in [&[&b"--api-key"[..], b"horse\xff"][..], &[b"--api-key=horse\xff"]] {
+        assert_eq!(placed(secret), r#"The value "***" of --api-key is not UTF-8."#);
+    }
+    assert_eq!(placed(&[b"--server", b"http://u:horse\xff@h"]), r#"The value "***" of --server is not UTF-8."#);
+    assert_eq!(error(&[b"health"]), None);
 }
 
 #[test]

@@ -34,6 +34,11 @@ const PARAMETERS: [&str; 20] = [
     "username",
 ];
 
+/// The parameters that may contain a password.
+const SECRET_PARAMETERS: [&str; 2] = ["options", "password"];
+/// The parameters of a URL of SQLite. They are refused, and contain no secret.
+const SQLITE_PARAMETERS: [&str; 4] = ["cache", "immutable", "mode", "vfs"];
+
 /// Checks a value of `DATABASE_URL` without connecting. The error completes "… is not allowed; ".
 pub fn check_url(url: &str) -> Result<(), String> {
     let reason = match url.split_once(':') {
@@ -70,10 +75,24 @@ pub fn host_urls(url: &str) -> Vec<String> {
 pub fn shown_url(url: &str) -> String {
     match url.split_once("://") {
         Some(("postgres" | "postgresql", _)) => {
-            host_urls(url).iter().map(|url| redact_password(url)).collect::<Vec<_>>().join(", ")
+            host_urls(url).iter().map(|url| without_secrets(url)).collect::<Vec<_>>().join(", ")
         }
-        _ => redact_password(url),
+        _ => without_secrets(url),
     }
+}
+
+/// The URL without passwords. A parameter is shown only if it is known and contains no secret.
+fn without_secrets(url: &str) -> String {
+    let redacted = redact_password(url);
+    let query = Url::parse(url).ok().and_then(|url| url.query().map(str::to_owned));
+    let Some(query) = query else { return redacted };
+    let is_public = |parameter: &&str| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        SQLITE_PARAMETERS.contains(&name) || PARAMETERS.contains(&name) && !SECRET_PARAMETERS.contains(&name)
+    };
+    let shown: Vec<_> =
+        query.split('&').map(|parameter| if is_public(&parameter) { parameter } else { "***" }).collect();
+    redacted.replacen("?***", &format!("?{}", shown.join("&")), 1)
 }
 
 /// The path and the query of a URL without [`SELECTION_PARAMETER`], which sqlx does not know.

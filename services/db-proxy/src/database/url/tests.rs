@@ -73,3 +73,20 @@ fn host_selection_parameter_of_libpq_is_removed() {
     assert_eq!(without_selection("/db?target_session_attrs=read-write"), "/db");
     assert_eq!(without_selection("/db?a=1&target_session_attrs=primary&b=2"), "/db?a=1&b=2");
 }
+
+#[test]
+fn url_is_shown_without_values_that_may_be_secret() {
+    for (url, shown) in [
+        ("sqlite:x.db?mode=ro", "sqlite:x.db?mode=ro"),
+        ("sqlite:x.db?key=horse&cache=shared", "sqlite:x.db?***&cache=shared"),
+        ("postgres://u:horse@h/db?sslmode=require", "postgres://u:***@h/db?sslmode=require"),
+        ("postgres://h/db?user=u&password=horse&pass%77ord=horse", "postgres://h/db?user=u&***&***"),
+        ("postgres://h/db?options=-c%20x%3Dhorse", "postgres://h/db?***"),
+        // These passwords are 1?horse and 1#horse, but a URL ends at these characters.
+        ("postgres://u:1?horse@h/db", "postgres://u:1?***"),
+        ("postgres://u:1#horse@h/db", "postgres://u:1#***"),
+        ("postgres://u:horse?x@h/db", "(an invalid address)"),
+    ] {
+        assert_eq!(shown_url(url), shown);
+    }
+}
