@@ -3,7 +3,8 @@
 //! `docs/backups.md` is the manual, and ADR 23 has the reasons. The modules, lowest first: [`stream`] encrypts, [`key`]
 //! creates and reads the key, [`header`] and [`manifest`] describe a backup, and [`file`] writes and reads backup
 //! files. [`sqlite`] and [`postgres`] back up and restore a database, [`wal`] archives the write-ahead log, and
-//! [`report`] prints the results. [`settings`] reads the settings, and [`file_fault`] describes unusable files.
+//! [`report`] prints the results. [`settings`] reads the settings, [`file_fault`] describes unusable
+//! files, and [`target_fault`] describes files that cannot be created.
 
 mod file;
 mod file_fault;
@@ -15,6 +16,7 @@ mod report;
 mod settings;
 mod sqlite;
 mod stream;
+mod target_fault;
 mod wal;
 
 use std::{
@@ -51,7 +53,8 @@ const NOT_IN_ARCHIVE: u8 = 1;
 pub async fn run_backup_command(env: Env, args: BackupArgs, json: bool) -> anyhow::Result<ExitCode> {
     let BackupArgs { to, key, command } = args;
     let Some(command) = command else {
-        back_up(Settings::of_database(env, key, to)?, json).await.map_err(with_next_step)?;
+        let made = back_up(Settings::of_database(env, key, to)?, json).await;
+        made.map_err(with_next_step).map_err(target_fault::advise)?;
         return Ok(ExitCode::SUCCESS);
     };
     match command {
@@ -155,7 +158,7 @@ fn check(path: &Path, key: &BackupKey, json: bool) -> anyhow::Result<()> {
 
 /// Runs `buydesk restore`.
 pub async fn run_restore_command(env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {
-    restore(env, args, json).await.map_err(file_fault::advise)
+    restore(env, args, json).await.map_err(file_fault::advise).map_err(target_fault::advise)
 }
 
 async fn restore(env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<ExitCode> {

@@ -20,6 +20,7 @@ use super::{
     header::{Header, Preamble},
     key::{BackupKey, random},
     stream::{OpeningReader, SealingWriter},
+    target_fault,
 };
 
 const OWNER_ONLY_FOLDER: u32 = 0o700;
@@ -59,7 +60,7 @@ pub fn write_new(
     ensure!(!exists(target)?, "{name} exists already");
     let prefix = format!(".{}.", file_name.to_string_lossy());
     let temporary = tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempfile_in(folder);
-    let temporary = temporary.with_context(|| format!("no file can be created in {}", folder.display()))?;
+    let temporary = temporary.map_err(|error| target_fault::no_file_in(folder, &error))?;
     let preamble = Preamble::new(header, random()?)?;
     let content = write_encrypted(temporary.as_file(), &preamble, key, write_content);
     let content = content.with_context(|| format!("{name} was not written"))?;
@@ -110,10 +111,7 @@ pub fn place(path: &Path, target: &Path) -> anyhow::Result<()> {
 /// Creates a folder and its parents if they do not exist. Only the user of the process has access to the new folders.
 pub fn create_folder(folder: &Path) -> anyhow::Result<()> {
     let created = DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder);
-    created.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => anyhow!("the folder {} does not exist and cannot be created there", folder.display()),
-        _ => anyhow!("the folder {} cannot be created: {}", folder.display(), describe_io_error(&error)),
-    })
+    Ok(created.map_err(|error| target_fault::no_folder(folder, &error))?)
 }
 
 /// Whether a file, a folder or a link has this path.
@@ -164,9 +162,13 @@ impl<'a> BackupFile<'a> {
             FileFault::OtherKey { path: path.to_owned(), needed: header.key_id, found: key_id }
         );
         let unusable = || FileFault::Unusable(path.to_owned());
+        // A full disk is a fault of the file that `read_content` writes.
+        let of_content = |error: anyhow::Error| {
+            if target_fault::is_disk_full(&error) { error } else { error.context(unusable()) }
+        };
         let opening = OpeningReader::new(file, key.file_key(&salt), bytes).with_context(unusable)?;
         let mut measured = Measured::new(GzDecoder::new(opening));
-        let output = read_content(&mut measured).with_context(unusable)?;
+        let output = read_content(&mut measured).map_err(of_content)?;
         io::copy(&mut measured, &mut io::sink()).with_context(unusable)?;
         let (mut decompressing, content) = measured.finish();
         // The end of the file is authenticated only when a read reaches the end.

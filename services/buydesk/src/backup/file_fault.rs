@@ -1,6 +1,6 @@
 //! Why a file cannot be used as a backup, and what to do about it.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 use common::error_chain::format_chain;
 
@@ -65,17 +65,12 @@ impl FileFault {
     }
 }
 
-/// Adds a code and a next step to the error of a file that is not usable as a backup. Returns other errors unchanged,
-/// such as the error of a full disk during a restore.
+/// Adds a code and a next step to the error of a file that is not usable as a backup. Returns other errors unchanged.
 pub fn advise(error: anyhow::Error) -> anyhow::Error {
-    let is_of_target = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
     match error.downcast_ref::<FileFault>() {
-        Some(fault) if !is_of_target => {
+        Some(fault) => {
             ClientError::new(fault.code(), as_sentence(&format_chain(error.as_ref())), fault.next_step()).into()
         }
-        _ => error,
+        None => error,
     }
 }

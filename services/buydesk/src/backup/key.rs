@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail, ensure};
 use common::{
-    io_errors::{describe_file_error, describe_io_error},
+    io_errors::describe_io_error,
     text::{from_hex, to_hex},
 };
 use ring::{
@@ -18,6 +18,7 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 
+use super::target_fault;
 use crate::{
     client::ClientError,
     program::{command, quote},
@@ -49,12 +50,14 @@ impl BackupKey {
         let name = path.display();
         let created = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path);
         let mut file = created.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                anyhow!(
-                    "{name} exists already. A key is never overwritten, because the backups that it encrypted need it"
-                )
-            }
-            _ => anyhow!("{name} cannot be created: {}", describe_file_error(path, &error)),
+            ErrorKind::AlreadyExists => ClientError::new(
+                "file_exists",
+                format!(
+                    "{name} exists already. A key is never overwritten, because the backups that it encrypted need it."
+                ),
+                "Name a file that does not exist.",
+            ),
+            _ => target_fault::no_key_file(path, &error),
         })?;
         let written = writeln!(file, "{FIRST_LINE}\n{}", to_hex(&key.0)).and_then(|()| file.sync_all());
         written.with_context(|| format!("{name} cannot be written"))?;

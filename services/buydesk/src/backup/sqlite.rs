@@ -17,7 +17,7 @@ use db_proxy::{
 
 use super::{
     MadeBackup, file, file::BackupFile, file_name, header::ContentKind, key::BackupKey, manifest::Manifest, new_header,
-    report::Restored,
+    report::Restored, target_fault,
 };
 use crate::client::ClientError;
 
@@ -36,7 +36,7 @@ pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::
     }
     // The copy is not encrypted, so it is stored in the folder of the database, and not in the folder of the backups.
     let copy = tempfile::Builder::new().prefix(".buydesk-backup-").tempfile_in(folder_of(database));
-    let copy = copy.with_context(|| format!("no copy can be created beside {name}"))?;
+    let copy = copy.map_err(|error| target_fault::no_file_in(folder_of(database), &error))?;
     let mut source = SqliteMaintenance::open(database).await?;
     let copied = source.copy_into(database, copy.path()).await;
     source.close().await?;
@@ -64,14 +64,22 @@ pub async fn back_up(database: &Path, folder: &Path, key: BackupKey) -> anyhow::
 
 /// Restores a backup as the file `target`, which must not exist.
 pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Result<Restored> {
-    let name = target.display();
     require_free(target)?;
-    let folder = folder_of(target);
-    file::create_folder(folder)?;
+    file::create_folder(folder_of(target))?;
     // The lock detects a process that still uses a deleted file of this name.
-    let _lock = FileLock::acquire(target).await?;
+    let lock = FileLock::acquire(target).await?;
+    let restored = restore_locked(backup, target, key).await;
+    if restored.is_err() && !file::exists(target)? {
+        lock.remove();
+    }
+    restored
+}
+
+/// [`restore`], while the lock of the target is held.
+async fn restore_locked(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Result<Restored> {
+    let (name, folder) = (target.display(), folder_of(target));
     let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
-    let work = work.with_context(|| format!("no file can be created in {}", folder.display()))?;
+    let work = work.map_err(|error| target_fault::no_file_in(folder, &error))?;
     let restored = work.path().join("restored.db");
     let manifest = {
         let (backup, restored) = (backup.to_owned(), restored.clone());

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::io_errors::describe_io_error;
+use common::{io_errors::describe_io_error, paths::folder_of};
 
 use super::postgres::describe_connect_failure;
 
@@ -90,7 +90,16 @@ impl OpenError {
         {
             return error;
         }
-        Self::File { path: path.to_owned(), kind: error.kind(), reason: describe_io_error(error) }
+        // The file is created if it does not exist, so a part of its folder is missing, or the file system permits no new file.
+        let folder = folder_of(path);
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound if folder.exists() => {
+                format!("no file can be created in the folder {}", folder.display())
+            }
+            io::ErrorKind::NotFound => format!("the folder {} does not exist", folder.display()),
+            _ => describe_io_error(error),
+        };
+        Self::File { path: path.to_owned(), kind: error.kind(), reason }
     }
 
     /// `None` if no part of the path is a link without a target.

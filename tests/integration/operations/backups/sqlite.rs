@@ -160,6 +160,7 @@ async fn invalid_input_is_refused_and_creates_no_database() {
     assert!(absent.contains("The database file absent.db does not exist."), "{absent}");
     let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!names.iter().any(|name| name == "new.db" || name == "absent.db"), "{names:?}");
+    assert!(!names.iter().any(|name| name == "new.db.lock"), "{names:?}");
 }
 
 #[test]
@@ -217,8 +218,14 @@ fn unusable_files_and_folders_are_named_with_a_next_step() {
             "Use another copy of this backup",
         ),
         (demo(&other_key), "wrong_key", "was encrypted with the key", &format!("to the file with the key {key_id}.")),
-        (demo(&["backup", "key", "/nope/x"]), "command_failed", "the folder /nope does not exist", ""),
-        (demo(&to_proc), "command_failed", "the folder /proc/x does not exist and cannot be created there", ""),
+        (demo(&["backup", "key", "/nope/x"]), "folder_missing", "the folder /nope does not exist", "Create the folder"),
+        (demo(&["backup", "key", "other.key"]), "file_exists", "other.key exists already", "Name a file that does not"),
+        (
+            demo(&to_proc),
+            "folder_missing",
+            "The folder /proc/x does not exist and cannot be created there",
+            "name another path with --to",
+        ),
     ] {
         assert_eq!(document["code"], code, "{document}");
         assert!(document["detail"].as_str().unwrap().contains(detail), "{document}");
@@ -262,8 +269,8 @@ fn full_disk_leaves_no_backup() {
     let output = command_line.env("DATABASE_URL", DEMO_DATABASE).current_dir(folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
-    let error = error["detail"].as_str().unwrap();
-    assert!(error.ends_with("was not written: the disk is full"), "{error}");
+    assert_eq!(error["code"], "disk_full", "{error}");
+    assert!(error["detail"].as_str().unwrap().ends_with("was not written: the disk is full."), "{error}");
     // The only file is the filler.
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "1");
 }

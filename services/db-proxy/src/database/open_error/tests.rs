@@ -66,6 +66,13 @@ fn io_errors_are_reported_with_their_cause_and_remedy() {
             "{error}"
         );
     }
+    for (path, reason) in [
+        ("/nope/orders.db", "the folder /nope does not exist. Correct the path"),
+        ("/proc/orders.db", "no file can be created in the folder /proc. Correct the path"),
+    ] {
+        let error = OpenError::of_file(Path::new(path), &io::ErrorKind::NotFound.into()).to_string();
+        assert_eq!(error, format!("the file {path} cannot be opened for writing: {reason} in DATABASE_URL"));
+    }
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@
 //! exits, also after a crash.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,12 +26,12 @@ use super::super::{
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// The lock of this process. Dropping it releases the lock. The file stays, because removing it would let two processes
-/// lock two files of the same name.
+/// The lock of this process. Dropping it releases the lock, and the lock file stays for the next process.
 #[derive(Debug)]
 pub struct FileLock {
     /// `None` if the file cannot be locked, for example because its file system does not support locks.
-    _file: Option<File>,
+    file: Option<File>,
+    lock_path: PathBuf,
 }
 
 impl FileLock {
@@ -41,24 +41,47 @@ impl FileLock {
         let lock_path = with_suffix(path, ".lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE);
-        let mut file = options.open(&lock_path).map_err(|error| OpenError::of_file(&lock_path, &error))?;
         let give_up_at = Instant::now() + LOCK_TIMEOUT;
         loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < give_up_at => sleep(RETRY_PAUSE).await,
-                Err(TryLockError::WouldBlock) => {
-                    return Err(OpenError::InUse { path: path.to_owned(), process: read_process(&mut file) });
-                }
+            let mut file = options.open(&lock_path).map_err(|error| OpenError::of_file(&lock_path, &error))?;
+            let is_locked = match file.try_lock() {
+                Ok(()) => is_current(&file, &lock_path),
+                Err(TryLockError::WouldBlock) => false,
                 Err(TryLockError::Error(error)) => {
                     let path = path.display();
                     tracing::warn!(%path, %error, "the database file cannot be locked; start no second db-proxy with it");
-                    return Ok(Self { _file: None });
+                    return Ok(Self { file: None, lock_path });
                 }
+            };
+            if is_locked {
+                write_process(&mut file).map_err(|error| OpenError::of_file(&lock_path, &error))?;
+                return Ok(Self { file: Some(file), lock_path });
             }
+            if Instant::now() >= give_up_at {
+                return Err(OpenError::InUse { path: path.to_owned(), process: read_process(&mut file) });
+            }
+            sleep(RETRY_PAUSE).await;
         }
-        write_process(&mut file).map_err(|error| OpenError::of_file(&lock_path, &error))?;
-        Ok(Self { _file: Some(file) })
+    }
+
+    /// Deletes the lock file and releases the lock, for a database file that was not created. A process that waits for the
+    /// deleted file notices this, and locks a new file.
+    pub fn remove(self) {
+        if self.file.is_some()
+            && let Err(error) = fs::remove_file(&self.lock_path)
+        {
+            tracing::debug!(path = %self.lock_path.display(), %error, "the lock file cannot be deleted");
+        }
+    }
+}
+
+/// Whether `path` still leads to the open file. If another process deleted the lock file, a lock of the open file has no
+/// effect on a process that creates a new one.
+fn is_current(file: &File, path: &Path) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => identity(open) == identity(named),
+        _ => false,
     }
 }
 

@@ -39,3 +39,19 @@ async fn lock_file_left_by_an_exited_process_does_not_prevent_a_lock() {
     let written = std::fs::read_to_string(folder.path().join("orders.db.lock")).unwrap();
     assert_eq!(written, format!("{}\n", std::process::id()));
 }
+
+#[tokio::test]
+async fn lock_of_a_deleted_lock_file_has_no_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    let lock_path = folder.path().join("orders.db.lock");
+    let first = FileLock::acquire(&path).await.unwrap();
+    let opened = File::open(&lock_path).unwrap();
+    assert!(is_current(&opened, &lock_path));
+    first.remove();
+    assert!(!lock_path.exists());
+    assert!(!is_current(&opened, &lock_path));
+    let _second = FileLock::acquire(&path).await.unwrap();
+    assert!(!is_current(&opened, &lock_path));
+    FileLock::acquire(&path).await.unwrap_err();
+}
