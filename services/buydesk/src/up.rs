@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use self::{
-    messages::{CommandHints, announce_readiness, price_note, service_table},
+    messages::{CommandHints, announce_readiness, price_note, replaced_source_addresses, service_table},
     service_names::SERVICE_NAMES,
 };
 use crate::cli::UpArgs;
@@ -71,10 +71,12 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
     env.set_default("INTERNAL_TOKEN", Secret::random().expose());
     let operator_token = make_operator_token(&mut env);
     let mut replaced_settings = Vec::new();
+    let mut replaced_addresses = None;
     let history = if args.demo { "database/data/demo-health.jsonl" } else { "database/data/health.jsonl" };
     env.set_default("HEALTH_HISTORY_FILE", history);
     if args.demo {
         replaced_settings = db_proxy::declare_simulated(&mut env);
+        replaced_addresses = replaced_source_addresses(&mut env);
     } else {
         // By default, the orders of the database are real.
         env.set_default("SIMULATED", "false");
@@ -93,6 +95,9 @@ pub async fn run_services(mut env: Env, args: &UpArgs, descriptors: u64) -> anyh
         tracing::warn!("{warning}");
     }
     for replaced in replaced_settings {
+        tracing::warn!("{replaced}");
+    }
+    if let Some(replaced) = replaced_addresses {
         tracing::warn!("{replaced}");
     }
     let config = ServerConfig::from_env(&mut env).within_descriptors(descriptors, SERVICES);

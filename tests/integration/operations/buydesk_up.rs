@@ -212,7 +212,7 @@ async fn second_buydesk_up_on_one_database_file_is_refused_until_the_first_is_ki
 }
 
 #[test]
-fn seed_states_why_it_ended_early_and_what_to_do() {
+fn seed_states_why_it_cannot_start_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let seed = |url: &str| {
         let arguments = ["seed", "orders", "--count", "9", "--yes", "--json"];
@@ -227,12 +227,14 @@ fn seed_states_why_it_ended_early_and_what_to_do() {
         (
             &json!("limit_exceeded"),
             &json!(
-                "The limit of all orders (0.00000050 BTC) is reached: 2 orders were added, 0.00000010 BTC remain, and the next order \
-                 needs more."
+                "Only 2 of 9 orders fit under the limit of all orders, which is 0.00000050 BTC: 0.00000050 BTC remain. Nothing was \
+                 added."
             )
         )
     );
-    assert!(limited["next_step"].as_str().unwrap().contains("`buydesk limit set AMOUNT`"), "{limited}");
+    for advice in ["--count 2. ", "`buydesk limit set AMOUNT`"] {
+        assert!(limited["next_step"].as_str().unwrap().contains(advice), "{limited}");
+    }
     let unreachable = seed("postgres://ada@127.0.0.1:1/orders");
     assert_eq!(unreachable["code"], "database_unavailable", "{unreachable}");
     assert_eq!(unreachable["next_step"], "Start the server, or correct DATABASE_URL.", "{unreachable}");

@@ -45,7 +45,7 @@ impl<'a> Credential<'a> {
 
 impl Credentials {
     /// The credentials of the command line. If it has none, the credentials of the settings. An API key that is incomplete or
-    /// mistyped is an error.
+    /// mistyped is an error. The error of the setting is added to `env`.
     pub fn new(env: &mut Env, options: CredentialOptions) -> Result<Self, ClientError> {
         // Reading the key as a secret would check its length. Its format is checked below instead.
         let api_key = env.text(API_KEY).map(Secret::new);
@@ -58,13 +58,20 @@ impl Credentials {
                 Self { api_key, operator_token, source: CredentialSource::Options }
             }
         };
-        match &credentials.api_key {
-            Some(key) if key.expose().parse::<KeySecret>().is_err() => Err(ClientError::new(
+        let is_invalid = credentials.api_key.as_ref().is_some_and(|key| key.expose().parse::<KeySecret>().is_err());
+        match credentials.source {
+            // Reported together with the other invalid settings.
+            CredentialSource::Settings if is_invalid => {
+                let rule = "it is incomplete or mistyped; it must be the whole API key, which begins with bdk_";
+                env.add_fault(API_KEY, Some("***".to_owned()), rule);
+                Ok(credentials)
+            }
+            CredentialSource::Options if is_invalid => Err(ClientError::new(
                 "invalid_api_key",
-                "The API key is incomplete or mistyped.",
-                format!("Set --api-key or {API_KEY} to the whole key, which begins with bdk_."),
+                "The API key of --api-key is incomplete or mistyped.",
+                "Set --api-key to the whole key, which begins with bdk_.",
             )),
-            _ => Ok(credentials),
+            CredentialSource::Settings | CredentialSource::Options => Ok(credentials),
         }
     }
 

@@ -362,6 +362,10 @@ pub fn error_document(error: &anyhow::Error) -> String {
     }
     let detail = format_chain(error.as_ref());
     if error.is::<ConfigError>() {
+        // The text has a line for each setting.
+        let mut lines = detail.lines().map(str::trim);
+        let heading = lines.next().unwrap_or_default();
+        let detail = format!("{heading} {}", lines.collect::<Vec<_>>().join("; "));
         return json!({ "code": "invalid_settings", DETAIL: detail, NEXT_STEP: SETTINGS_STEP }).to_string();
     }
     json!({ "code": "command_failed", DETAIL: detail }).to_string()

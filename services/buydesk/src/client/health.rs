@@ -118,8 +118,11 @@ fn order_terms(orders: &OrderIntake, now: Timestamp) -> String {
 fn limit_pace(pace: &LimitPace, now: Timestamp) -> String {
     let time = format_age(Duration::from_secs(pace.over_secs));
     // The time is an estimate, so it is not shown to the second.
-    let end =
-        pace.full_at.map(|at| format!("; at this pace, the limit is reached in about {}", format_age(at.since(now))));
+    let end = pace.full_at.map(|at| match at.since(now) {
+        left if left.as_secs() == 0 => "less than a second".to_owned(),
+        left => format!("about {}", format_age(left)),
+    });
+    let end = end.map(|end| format!("; at this pace, the limit is reached in {end}"));
     format!(", {} BTC were used in the last {time}{}", without_trailing_zeros(&pace.used), end.unwrap_or_default())
 }
 
@@ -130,7 +133,10 @@ fn measured(health: &Health) -> String {
     let measured = components.chain(machines).filter(|(_, measurements)| !measurements.is_empty());
     let line = |(name, measurements): (&String, &Vec<Measurement>)| {
         let texts: Vec<_> = measurements.iter().map(Measurement::to_string).collect();
-        format!("\n{name}: {}", texts.join(", "))
+        // The name of a measurement possibly begins with the name of its component, such as `clock offset`.
+        let is_named = texts.iter().all(|text| text.starts_with(&format!("{name} ")));
+        let prefix = if is_named { String::new() } else { format!("{name}: ") };
+        format!("\n{prefix}{}", texts.join(", "))
     };
     measured.map(line).collect()
 }

@@ -52,6 +52,7 @@ pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow:
     let rules = ClockRules { database_has_clock: database.has_clock(), max_order_ahead: config.max_order_ahead };
     let clock_check = ClockCheck::new(Clock::System, rules);
     let context = DecisionContext { limit, clock: DecisionClock::Checked(&clock_check) };
+    require_room(&store, limit, options.count).await?;
     let mut placed = 0;
     while placed < options.count {
         let size = MAX_BATCH.min(options.count - placed);
@@ -76,6 +77,48 @@ pub async fn seed_orders(env: Env, options: &SeedOptions, json: bool) -> anyhow:
     }
     database.close().await;
     Ok(())
+}
+
+/// Fails if the remaining part of the limit of all orders is too small for the orders of the command. `setting` is the limit of
+/// `BTC_LIMIT`.
+async fn require_room(store: &OrderStore, setting: Sats, count: u64) -> anyhow::Result<()> {
+    let timed = store.totals_and_limit().await.map_err(|error| anyhow!(error.chain()))?;
+    let limit = timed.limit.unwrap_or(setting);
+    let remaining = remaining_of_limit(limit, timed.totals.bitcoin, timed.totals.reserved);
+    let fitting = fitting_orders(remaining)?;
+    if count <= fitting {
+        return Ok(());
+    }
+    let message = format!(
+        "Only {fitting} of {count} orders fit under the limit of all orders, which is {limit} BTC: {remaining} BTC remain. \
+         Nothing was added."
+    );
+    let raise = advice_to_raise_limit(timed.limit.is_some());
+    let next_step =
+        if fitting > 0 { format!("Run this command with --count {fitting}. {raise}") } else { raise.to_owned() };
+    Err(ClientError::new(Code::LimitExceeded.as_str(), message, next_step).into())
+}
+
+/// How many successive orders, from number 0 on, fit into this amount of bitcoin.
+fn fitting_orders(remaining: Sats) -> anyhow::Result<u64> {
+    // The orders repeat after each period.
+    let period = MAX_HUNDREDTHS * u64::try_from(RATES.len())?;
+    let bitcoin = |number| anyhow::Ok(u64::try_from(terms_of(number)?.bitcoin_amount.get())?);
+    let amounts = (0..period).map(bitcoin).collect::<anyhow::Result<Vec<_>>>()?;
+    let sum: u64 = amounts.iter().sum();
+    let remaining = u64::try_from(remaining.get())?;
+    let mut left = remaining % sum;
+    let last = amounts.iter().take_while(|amount| left.checked_sub(**amount).map(|rest| left = rest).is_some());
+    Ok(remaining / sum * period + u64::try_from(last.count())?)
+}
+
+/// `has_limit` states whether an operator has set the limit, so that `BTC_LIMIT` does not apply.
+fn advice_to_raise_limit(has_limit: bool) -> &'static str {
+    if has_limit {
+        "To raise the limit, start the services and run `buydesk limit set AMOUNT`."
+    } else {
+        "To raise the limit, start the services and run `buydesk limit set AMOUNT`, or run this command with a higher BTC_LIMIT."
+    }
 }
 
 /// The error of a command whose order was refused. The command added `placed` orders before. `setting` is the limit of
@@ -104,25 +147,34 @@ async fn refusal(decision: &Decision, placed: u64, store: &OrderStore, setting: 
     let message = format!(
         "The limit of all orders ({limit} BTC) is reached: {added}, {remaining} BTC remain, and the next order needs more."
     );
-    let next_step = match timed.limit {
-        Some(_) => "To raise the limit, start the services and run `buydesk limit set AMOUNT`.",
-        None => {
-            "To raise the limit, start the services and run `buydesk limit set AMOUNT`, or run this command with a higher BTC_LIMIT."
-        }
-    };
+    let next_step = advice_to_raise_limit(timed.limit.is_some());
     ClientError::new(Code::LimitExceeded.as_str(), message, next_step).into()
 }
 
-/// The command that places the order with this number. The currency and the amount of the order depend only on the
-/// number.
-fn place_command(number: u64) -> anyhow::Result<Command> {
+/// What an order buys, and for how much.
+struct Terms {
+    currency: Currency,
+    amount: FiatAmount,
+    exchange_rate: Rate,
+    bitcoin_amount: Sats,
+}
+
+/// The terms of the order with this number. They depend only on the number.
+fn terms_of(number: u64) -> anyhow::Result<Terms> {
     let (currency, rate) = RATES[usize::try_from(number % 3)?];
     let amount = FiatAmount::from_ten_thousandths(i64::try_from((number % MAX_HUNDREDTHS + 1) * 100)?)?;
     let exchange_rate = Rate::from_hundred_millionths(rate)?;
+    let bitcoin_amount = Sats::bought_rounded_up(amount, exchange_rate)?;
+    Ok(Terms { currency, amount, exchange_rate, bitcoin_amount })
+}
+
+/// The command that places the order with this number.
+fn place_command(number: u64) -> anyhow::Result<Command> {
+    let Terms { currency, amount, exchange_rate, bitcoin_amount } = terms_of(number)?;
     let now = Timestamp::now();
     let price = OrderPrice {
         exchange_rate,
-        bitcoin_amount: Sats::bought_rounded_up(amount, exchange_rate)?,
+        bitcoin_amount,
         as_of: now,
         expires_at: now.plus(Duration::from_secs(60)),
         sources: vec!["seed".to_owned()],
@@ -141,3 +193,6 @@ fn place_command(number: u64) -> anyhow::Result<Command> {
         attempted_ids: Vec::new(),
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,19 @@ pub(super) fn price_note(env: &mut Env, demo: bool) -> String {
     )
 }
 
+/// A warning that the addresses of price sources have no effect with `--demo`. `None` if no address is set.
+pub(super) fn replaced_source_addresses(env: &mut Env) -> Option<String> {
+    let variables = price_updater::url_variables().chain(price_updater::websocket_variables());
+    let set: Vec<_> = variables.map(|(_, variable)| variable).filter(|variable| env.text(variable).is_some()).collect();
+    let verb = if set.len() == 1 { "has" } else { "have" };
+    (!set.is_empty()).then(|| {
+        format!(
+            "{} {verb} no effect, because the prices of --demo come from the simulated exchanges of this process",
+            set.join(", ")
+        )
+    })
+}
+
 /// Commands that the user can run in another terminal. They contain the addresses that differ from the default addresses.
 pub(super) struct CommandHints {
     place_order: String,

@@ -40,3 +40,13 @@ fn error_names_two_services_with_the_same_port_and_their_settings() {
     assert!(check(&[("RATES_PORT", "8090")], true).unwrap_err().contains("EXCHANGE_SIM_PORT"));
     assert_eq!(check(&[("RATES_PORT", "8090")], false), Ok(()));
 }
+
+#[test]
+fn addresses_of_price_sources_without_effect_are_named() {
+    let warning = |settings: &[(&str, &str)]| replaced_source_addresses(&mut Env::from_pairs(settings.iter().copied()));
+    assert_eq!(warning(&[("PRICE_SOURCES", "kraken")]), None);
+    let effect = "no effect, because the prices of --demo come from the simulated exchanges of this process";
+    assert_eq!(warning(&[("KRAKEN_URL", "http://127.0.0.1:1")]), Some(format!("KRAKEN_URL has {effect}")));
+    let several = warning(&[("KRAKEN_WS_URL", "off"), ("BINANCE_URL", "http://127.0.0.1:1")]).unwrap();
+    assert_eq!(several, format!("BINANCE_URL, KRAKEN_WS_URL have {effect}"));
+}

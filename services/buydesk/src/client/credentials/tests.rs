@@ -44,10 +44,13 @@ fn credentials_of_the_command_line_replace_all_settings() {
 fn mistyped_key_is_refused_and_not_shown() {
     let key = KeySecret::generate();
     for mistyped in [&format!("{}x", key.expose()), "short"] {
-        let from_setting = credentials(CredentialOptions::default(), &[("BUYDESK_API_KEY", mistyped)]).unwrap_err();
+        let mut env = Env::from_pairs([("BUYDESK_API_KEY", mistyped), ("OPERATOR_TOKEN", "brief")]);
+        Credentials::new(&mut env, CredentialOptions::default()).unwrap();
+        let from_setting = env.finish().unwrap_err().to_string();
+        assert!(from_setting.contains("BUYDESK_API_KEY=\"***\" is not allowed; it is incomplete"), "{from_setting}");
+        assert!(from_setting.contains("OPERATOR_TOKEN=\"***\" is not allowed"), "{from_setting}");
         let options = CredentialOptions { api_key: Some(Secret::new(mistyped)), operator_token: None };
-        for error in [from_setting, credentials(options, &[]).unwrap_err()] {
-            let text = error.to_string();
+        for text in [from_setting, credentials(options, &[]).unwrap_err().to_string()] {
             assert!(text.contains("which begins with bdk_") && !text.contains(mistyped), "{text}");
         }
     }

@@ -196,9 +196,15 @@ fn error_of_a_change_states_whether_the_change_may_have_been_made() {
 fn invalid_settings_have_a_next_step_in_json() {
     let mut env = common::config::Env::from_pairs([("BACKUP_DIR", "x")]);
     env.add_fault("BACKUP_KEY_FILE", None, "it must be the path of a key file");
+    env.add_error("BACKUP_DIR", "x", "a folder");
     let error = anyhow::Error::from(env.finish().unwrap_err());
     let document: Value = serde_json::from_str(&error_document(&error)).unwrap();
     assert_eq!(document["code"], "invalid_settings");
+    assert_eq!(
+        document[DETAIL],
+        "some settings are invalid: BACKUP_KEY_FILE is not set; it must be the path of a key file; BACKUP_DIR=\"x\" is not \
+         allowed; it must be a folder"
+    );
     assert!(document[NEXT_STEP].as_str().unwrap().starts_with("Correct these settings"), "{document}");
 }
 

@@ -288,6 +288,16 @@ fn measurements_and_the_pace_of_the_limit_are_shown_with_units() {
     let pace = "99.5 of 100 BTC are left, 0.5 BTC were used in the last 30 min; \
                 at this pace, the limit is reached in about 20 h";
     assert!(text.contains(pace), "{text}");
+
+    let offset = Measurement::new(Measurement::CLOCK_OFFSET, 0, Measurement::MILLISECONDS);
+    health.infrastructure = serde_json::from_value(json!([
+        { "name": "clock", "ready": true, "told_by": ["db-proxy"], "measurements": [offset] },
+    ]))
+    .unwrap();
+    health.orders.as_mut().unwrap().limit_pace.as_mut().unwrap().full_at = Some(health.at);
+    let text = report(&health, PAGE);
+    assert!(text.contains("\nclock offset: 0 ms\n"), "{text}");
+    assert!(text.contains("; at this pace, the limit is reached in less than a second"), "{text}");
 }
 
 #[test]
