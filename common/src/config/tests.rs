@@ -39,7 +39,7 @@ fn invalid_setting_is_named_with_its_value_and_what_it_must_be() {
 }
 
 #[test]
-fn defaults_apply_to_unset_variables() {
+fn defaults_apply_to_unset_and_blank_variables() {
     let mut env = Env::from_pairs([("BTC_LIMIT", "  ")]);
     let limit = env.parse("BTC_LIMIT", "100".parse::<crate::money::Sats>().unwrap(), "");
     assert_eq!(limit.to_string(), "100.00000000");

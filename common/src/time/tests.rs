@@ -84,7 +84,7 @@ fn system_clock_reads_a_monotonic_time_that_advances() {
 }
 
 #[test]
-fn expected_wall_time_depends_only_on_the_monotonic_clock() {
+fn expected_wall_time_advances_only_with_the_monotonic_clock() {
     let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
     let earlier = ClockReading { wall: "2026-01-02T03:04:05Z".parse().unwrap(), monotonic: hour };
     for wall in [earlier.wall, earlier.wall.plus(hour), earlier.wall.minus(hour)] {

@@ -86,7 +86,7 @@ async fn same_spans_are_sent_again_while_the_collector_is_overloaded() {
 }
 
 #[tokio::test]
-async fn waiting_spans_are_sent_immediately_when_the_process_stops() {
+async fn waiting_spans_are_sent_when_the_process_stops() {
     let (exporter, queue, listener) = exporter().await;
     let stop = exporter.stop.clone();
     let task = tokio::spawn(exporter.run());

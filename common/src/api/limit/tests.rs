@@ -9,7 +9,7 @@ fn invalid_fields(limit: Option<&str>, changed_by: Option<&str>) -> Vec<String> 
 }
 
 #[test]
-fn limit_payload_needs_an_amount_of_bitcoin_and_an_operator() {
+fn limit_payload_needs_an_amount_of_bitcoin_and_the_name_of_an_operator() {
     for valid in ["0", "100", "0.00000001", "21000000"] {
         assert_eq!(invalid_fields(Some(valid), Some("ada")), [""; 0], "{valid}");
     }

@@ -29,7 +29,8 @@ async fn refused_connection_is_reported_as_unreachable_within_the_deadline() {
     let url: ServiceUrls = "http://127.0.0.1:1".parse().unwrap();
     let client = ServiceClient::new(http_client(), "db-proxy", url, Secret::random());
     let start = Instant::now();
-    // Longer than `UNREACHABLE_DEADLINE`, so the deadline interrupts no attempt on a busy machine.
+    // The client stops retrying after `UNREACHABLE_DEADLINE`, which is much shorter. So this deadline interrupts no
+    // attempt, even on a busy machine.
     let deadline = Duration::from_secs(10);
     let result = client.call_json::<()>(Method::GET, "/x", None::<&()>, Retry::OnlyIfNotSent, deadline).await;
     assert!(matches!(result, Err(CallError::Unreachable(..))), "{result:?}");

@@ -153,7 +153,7 @@ async fn request_refused_by_one_instance_is_sent_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn refusal_of_every_instance_is_returned_after_one_attempt_each() {
+async fn refusal_by_all_instances_is_returned_after_one_attempt_at_each() {
     let refusing = [Reply::Problem(Code::DatabaseUnavailable)];
     let (first, second) = (FakeInstance::start(&refusing).await, FakeInstance::start(&refusing).await);
     let outcome = call(&client_of(&[&first.address, &second.address]), Retry::Safe).await;

@@ -120,7 +120,7 @@ fn setting_with_several_lines_is_named_once_without_its_values() {
 }
 
 #[test]
-fn settings_file_cannot_name_itself() {
+fn name_of_the_settings_file_has_no_effect_in_a_settings_file() {
     let file = parse("SETTINGS_FILE=/etc/buydesk/live.env\n");
     let warnings: Vec<_> = file.warnings.iter().map(SettingWarning::to_string).collect();
     assert_eq!(warnings, ["the file .env sets SETTINGS_FILE, which has an effect only as an environment variable"]);

@@ -109,6 +109,7 @@ async fn unchanged_heartbeat_is_sent_before_the_regular_one_only_if_it_reports_t
         task.await.unwrap();
         (first, second, elapsed)
     }
+    // The limit is a part of the order intake.
     let (first, second, elapsed) = first_two(limit_component("100")).await;
     let stated = Duration::from_secs(first.next_within_secs.unwrap());
     assert!(elapsed <= CHECK_INTERVAL && second.update, "{second:?} after {elapsed:?}");

@@ -24,7 +24,7 @@ fn warning(status: &str) -> Report {
     Report { level: Level::Warning, service: "x".to_owned(), status: status.to_owned(), data: ().into() }
 }
 
-/// Runs a fake health-check that responds with `status` and forwards accepted reports.
+/// Runs a fake health-check that forwards accepted reports. `status` selects its responses.
 fn serve_health_check(listener: TcpListener, status: Arc<AtomicU16>) -> mpsc::UnboundedReceiver<Report> {
     let (sender, reports) = mpsc::unbounded_channel();
     let endpoint = make(move |mut request: Request| {
@@ -33,7 +33,7 @@ fn serve_health_check(listener: TcpListener, status: Arc<AtomicU16>) -> mpsc::Un
             let report: Report = serde_json::from_slice(&request.take_body().into_vec().await?).unwrap();
             assert_eq!(request.header("authorization"), Some("Bearer a-token-of-16-and-more"));
             Ok::<_, poem::Error>(match status.load(Ordering::Relaxed) {
-                // Imitates a health-check that refuses details.
+                // A health-check that refuses only reports with details.
                 423 if report.data.to_string().contains("detail") => Problem::validation(Vec::new()).into_response(),
                 202 | 423 => {
                     let _ = sender.send(report);

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::api::Problem;
 
-/// A document with one operation. `errors` are the codes of its handler.
+/// A document with one operation. `errors` are the codes of the errors of its handler.
 fn described(operation: &Value, counted: CountedRequests, errors: &[Code]) -> Value {
     let mut document = json!({ "paths": { "/orders": { "post": operation } }, "components": {} });
     let operations =

@@ -89,7 +89,7 @@ async fn orders_are_selected_by_their_owner() {
     );
 }
 
-/// Before the upgrade of db-proxy, all orders are anonymous.
+/// Until db-proxy is upgraded, no order belongs to a user.
 #[tokio::test]
 async fn anonymous_orders_are_read_from_a_db_proxy_of_the_previous_release() {
     let (db_proxy, reader) = FakeDbProxy::start().await;
@@ -103,7 +103,7 @@ async fn anonymous_orders_are_read_from_a_db_proxy_of_the_previous_release() {
     assert_eq!(db_proxy.take_paths().len(), 1);
 }
 
-/// A db-proxy of the previous release would show orders of users to everybody.
+/// A db-proxy of the previous release cannot select orders by owner, so it would show orders of users to everybody.
 #[tokio::test]
 async fn older_db_proxy_is_not_read_after_a_current_db_proxy_has_responded() {
     let (db_proxy, reader) = FakeDbProxy::start().await;

@@ -212,7 +212,7 @@ async fn silent_stream_is_disconnected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polling_continues_until_the_stream_sends_bytes() {
+async fn polling_continues_while_the_stream_sends_no_bytes() {
     let mut fixture = Fixture::start();
     let _silent = fixture.streams.recv().await.unwrap();
     sleep(Duration::from_secs(3)).await;

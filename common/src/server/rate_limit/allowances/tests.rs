@@ -38,15 +38,15 @@ async fn instances<const N: usize>(store: &FakeStore) -> [Allowances; N] {
     instances
 }
 
-/// How many requests are accepted when clients send more than the limit to these instances for `seconds`.
+/// How many requests of [`CLIENT`] are accepted if it sends more than its limit to these instances for `seconds`.
 async fn accepted_in(seconds: u64, instances: &[Allowances], per_minute: u32) -> f64 {
     let end = Instant::now() + Duration::from_secs(seconds);
-    let mut clients = JoinSet::new();
+    let mut senders = JoinSet::new();
     for instance in instances.iter().cycle().take(instances.len() * 3) {
         let (instance, limit) = (instance.clone(), limit(per_minute));
-        // All clients together send twenty times the limit.
+        // All senders together send twenty times the limit of the client.
         let interval = Duration::from_secs(60 * 3) / per_minute / 20 * u32::try_from(instances.len()).unwrap();
-        clients.spawn(async move {
+        senders.spawn(async move {
             let mut accepted = 0;
             while Instant::now() < end {
                 accepted += u32::from(instance.count(CLIENT, limit).await.allowed);
@@ -55,7 +55,7 @@ async fn accepted_in(seconds: u64, instances: &[Allowances], per_minute: u32) ->
             accepted
         });
     }
-    f64::from(clients.join_all().await.iter().sum::<u32>())
+    f64::from(senders.join_all().await.iter().sum::<u32>())
 }
 
 /// How many requests the limit allows in this time: the whole limit at the start, and the refill.
@@ -160,7 +160,7 @@ async fn remaining_requests_decrease_with_each_request_of_a_single_instance() {
         let [instance] = instances(&store).await;
         for used in 1..=per_minute {
             let decision = instance.count(CLIENT, limit(per_minute)).await;
-            // At 1000 requests per minute, a request is refilled while a draw is in flight.
+            // At 1000 requests per minute, the limit refills while draws are in flight.
             let remaining = per_minute - used;
             assert!((remaining..=remaining + 2).contains(&decision.remaining), "{used}: {decision:?}");
             assert_eq!(decision.reset.is_zero(), decision.remaining > 0, "{decision:?}");

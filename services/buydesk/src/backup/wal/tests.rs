@@ -42,7 +42,7 @@ fn archive_returns_the_archived_file_and_refuses_a_different_file_of_the_same_na
 }
 
 #[test]
-fn only_names_of_log_files_are_accepted() {
+fn name_of_a_log_file_has_only_letters_digits_and_dots() {
     for name in
         [NAME, "00000002.history", "000000010000000000000003.00000028.backup", "000000010000000000000003.partial"]
     {

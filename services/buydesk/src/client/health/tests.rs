@@ -144,7 +144,7 @@ fn failing_price_sources_are_named_in_one_line() {
     assert!(!lines.iter().any(|line| line.contains("do not depend")), "{lines:?}");
     let all = lines_before_the_table(&health("degraded", &accepted(), &[updater(&sources[..5])]));
     assert!(all[1].starts_with("5 of 5 price sources fail: "), "{all:?}");
-    // The sources responded, so this machine has a connection.
+    // The sources responded, so this machine is connected to the internet.
     assert!(all[2].contains("BINANCE_URL") && !all[2].contains("internet. Check"), "{all:?}");
     let offline: Vec<_> = ["did not answer in time", "cannot be reached: its host name is unknown"]
         .map(|reason| optional(not_ready("source:exchange", reason)))

@@ -184,7 +184,7 @@ fn reason_that_currencies_share_is_stated_once_below_the_table() {
     let prices = || vec![refused("EUR"), refused("USD")];
     let text = price_table(&PriceList::new(&Vec::new().into(), prices()).unwrap());
     assert!(text.ends_with(&format!("\nOrders in EUR, USD are refused: {reason}.")), "{text}");
-    // The reason for all currencies is the same.
+    // The component `price` has the same reason as each currency.
     let all = component(json!({ "name": "price", "ready": false, "detail": reason }));
     let text = price_table(&PriceList::new(&Readiness { ready: false, parts: vec![all] }, prices()).unwrap());
     assert!(text.ends_with(&format!("\nOrders are not accepted: price: {reason}.")), "{text}");
