@@ -1,4 +1,4 @@
-//! Operations: health, settings, API documents, and the HTTP conventions of every service.
+//! The operation of the platform, such as health, settings and backups, and the HTTP conventions of every service.
 
 mod access;
 mod alerts;

@@ -1,4 +1,5 @@
-//! Orders as customers see them: placement, annotations, validation, idempotency, limits, quotes, prices and lists.
+//! Orders as customers see them: placement, annotations, validation, idempotency, limits, quotes, payments,
+//! prices, owners and lists.
 
 mod annotations;
 mod idempotency;

@@ -253,7 +253,7 @@ async fn alert_fires_until_a_failing_price_source_responds_again() {
 }
 
 #[tokio::test]
-async fn healthy_platform_has_no_alerts_and_shows_its_machine() {
+async fn healthy_platform_has_no_firing_alerts_and_shows_its_machine() {
     let platform = start_with_health_check(Stack::Embedded).await;
     wait_until_alive(&platform, &platform.db_proxy).await;
     let health = platform.client.get(platform.health_check.url("/api/v1/health")).await.json(200);

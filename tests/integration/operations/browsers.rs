@@ -15,7 +15,7 @@ const HEADERS_FROM_OTHER_ORIGINS: [&[(&str, &str)]; 4] = [
 ];
 
 #[tokio::test]
-async fn page_of_another_site_cannot_place_an_order() {
+async fn page_of_another_origin_cannot_place_an_order() {
     let platform = Platform::start(Stack::Embedded).await;
     for headers in HEADERS_FROM_OTHER_ORIGINS {
         let form = platform.create_order.url("/place_order?currency=EUR&amount=69");

@@ -147,7 +147,7 @@ async fn demo_with_all_example_settings_does_not_use_the_file_of_real_orders() {
 }
 
 #[tokio::test]
-async fn buydesk_up_refuses_simulated_orders_and_the_demo_refuses_real_orders() {
+async fn buydesk_up_refuses_a_database_of_simulated_orders_and_the_demo_one_of_real_orders() {
     let folder = tempfile::tempdir().unwrap();
     let simulated = create_database(folder.path(), OrderOrigin::Simulated).await;
     let refused = run_buydesk(&["up"], folder.path(), &simulated);

@@ -132,7 +132,7 @@ async fn token_permits_only_the_requests_of_its_caller(stack: Stack) {
     let denied = send_as(&platform, Caller::PRICE_UPDATER, db_proxy, "GET", "/summary", json!({})).await;
     denied.problem(403, "forbidden");
     assert_eq!(platform.summary().await["count"], 0);
-    // With the token of create-order, the same request succeeds.
+    // With the token of create-order, db-proxy places the order.
     send_as(&platform, Caller::CREATE_ORDER, db_proxy, "POST", "/add", new_order).await.json(200);
     // These servers do not have the internal token, so they reject it.
     for server in [db_proxy, cache, &platform.health_check] {

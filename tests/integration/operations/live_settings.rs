@@ -134,7 +134,7 @@ async fn invalid_value_prevents_the_whole_change_and_each_reason_is_reported() {
 }
 
 #[tokio::test]
-async fn currencies_and_price_sources_change_while_orders_are_placed() {
+async fn currencies_and_price_sources_change_without_a_restart() {
     let up = Up::start("RATE_LIMIT_PER_MINUTE=0\n", &[("PRICE_REFRESH_SECS", "1"), ("COURSE_REFRESH_SECS", "1")]).await;
     up.wait_for_status(422, "CHF", "5").await;
     replace(&up.file(), "RATE_LIMIT_PER_MINUTE=0\nCURRENCIES=EUR,CHF\nPRICE_SOURCES=kraken,coinbase,ecb\n");

@@ -10,7 +10,7 @@ use common::time::Timestamp;
 use serde_json::{Value, json};
 use tests::{buydesk_up::BuydeskUp, environment::run_binary, platform::OPERATOR_TOKEN, terminal::Terminal};
 
-/// The settings of a platform that does not limit the requests of an IP address.
+/// No rate limit applies to orders and to reads of orders. Operators use [`OPERATOR_TOKEN`].
 const UNLIMITED: [(&str, &str); 3] =
     [("RATE_LIMIT_PER_MINUTE", "0"), ("FETCH_RATE_LIMIT_PER_MINUTE", "0"), ("OPERATOR_TOKEN", OPERATOR_TOKEN)];
 
@@ -89,7 +89,7 @@ async fn load_above_a_rate_limit_fails_and_names_the_setting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn load_of_prices_and_users_writes_reports_that_are_compared() {
+async fn reports_of_price_loads_are_compared_and_load_of_users_needs_an_operator() {
     let platform = BuydeskUp::start(&UNLIMITED).await;
     let operator = Terminal::new(&platform, Some(("OPERATOR_TOKEN", OPERATOR_TOKEN)));
     let folder = tempfile::tempdir().unwrap();

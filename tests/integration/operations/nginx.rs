@@ -179,6 +179,8 @@ async fn clients_cannot_choose_the_ip_address_that_is_rate_limited(stack: Stack)
         let request = platform.client.json(nginx.url(ORDERS_PATH), order("EUR", "1"));
         send(request.header("x-forwarded-for", forwarded)).await.status
     };
+    // The test acts as the proxy in front of nginx. The proxy adds the last address of the header, and clients choose
+    // the others.
     let behind_proxy = in_front_of(&platform).option("behind-proxy").change("192.0.2.1;", "127.0.0.1;").start().await;
     assert_eq!(place(&behind_proxy, "192.0.2.7").await, 201);
     assert_eq!(place(&behind_proxy, "192.0.2.7").await, 429);

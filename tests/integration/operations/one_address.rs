@@ -1,4 +1,5 @@
-//! create-order forwards read requests to fetch-orders and `rates`, so that customers need only one URL.
+//! create-order forwards read requests to fetch-orders and `rates`, so that customers need only one URL for
+//! orders and prices.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Requests with the same idempotency key return the same order and the same response, even if they are concurrent.
+//! A request that is repeated with its idempotency key returns the same order, even if the requests are concurrent. A
+//! different order with this key is refused.
 
 use std::collections::BTreeSet;
 

@@ -12,7 +12,7 @@ use tests::{
 on_both_stacks!(
     next_links_lead_to_last_page,
     list_paths_with_and_without_slash_have_the_same_default_page_size,
-    cursor_pages_return_each_order_once_while_orders_arrive,
+    cursor_pages_return_each_earlier_order_once_while_orders_arrive,
     filters_apply_to_every_page,
     invalid_parameter_is_named,
     order_is_returned_by_id,
@@ -77,7 +77,7 @@ async fn list_paths_with_and_without_slash_have_the_same_default_page_size(stack
     }
 }
 
-async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
+async fn cursor_pages_return_each_earlier_order_once_while_orders_arrive(stack: Stack) {
     let platform = Platform::start(stack).await;
     let orders = place_many(&platform, 10).await;
     let (mut seen, mut next) = (Vec::new(), Some("/api/v1/orders?limit=3".to_owned()));

@@ -16,7 +16,7 @@ use tests::{
 };
 
 on_both_stacks!(
-    place_order_accepts_json_forms_and_queries,
+    place_order_accepts_json_bodies_form_bodies_and_queries,
     placed_order_has_documented_fields,
     url_in_location_header_returns_the_order,
     prolonged_price_is_shown_in_order_quote_and_export,
@@ -40,7 +40,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_else(|| panic!("{field} is not a string in {value}"))
 }
 
-async fn place_order_accepts_json_forms_and_queries(stack: Stack) {
+async fn place_order_accepts_json_bodies_form_bodies_and_queries(stack: Stack) {
     let platform = Platform::start(stack).await;
     let mut count = 0;
     for path in ["/place_order", "/place_order/"] {

@@ -89,7 +89,7 @@ async fn client_over_rate_limit_is_refused(stack: Stack) {
         assert_eq!(response.header("ratelimit-remaining"), Some("0"));
     }
     assert_eq!(platform.summary().await["count"], 1);
-    // Operations endpoints and documentation are not limited.
+    // Requests for monitoring and documentation are not limited.
     for path in ["/livez", "/docs", "/metrics", "/openapi.json"] {
         assert_eq!(platform.client.get(platform.create_order.url(path)).await.status, 200);
     }

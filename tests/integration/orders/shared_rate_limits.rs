@@ -1,5 +1,5 @@
-//! Rate limits that several instances of a service share through Redis. An instance draws requests from Redis in
-//! advance. The requests of one draw are an *allowance*.
+//! Rate limits that several instances of a service share through Redis. An instance draws an *allowance* of one or more
+//! requests from Redis, and accepts this many requests without another draw.
 
 use std::{
     collections::BTreeMap,

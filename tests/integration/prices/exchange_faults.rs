@@ -30,7 +30,8 @@ async fn run_every_fault(exchanges: [&str; 2], websockets: bool) {
     })
     .await;
     assert_no_violation(&report);
-    // Only the first exchange is checked: the second is possibly polled too rarely to show every fault.
+    // Only faults of the first exchange must be detected. The second exchange is possibly polled too rarely to show
+    // every fault.
     let mut kinds = vec![FaultKind::Down, FaultKind::Truncated, FaultKind::LieFactor];
     // A rate limit does not affect an open WebSocket.
     kinds.extend((!websockets).then_some(FaultKind::RateLimited));
@@ -41,42 +42,42 @@ async fn run_every_fault(exchanges: [&str; 2], websockets: bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_by_websocket_and_gemini_fail_in_every_way() {
+async fn every_fault_of_binance_by_websocket_and_of_gemini_violates_no_invariant() {
     run_every_fault(["binance", "gemini"], true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_by_websocket_and_bitfinex_fail_in_every_way() {
+async fn every_fault_of_coinbase_by_websocket_and_of_bitfinex_violates_no_invariant() {
     run_every_fault(["coinbase", "bitfinex"], true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_by_websocket_and_bitstamp_fail_in_every_way() {
+async fn every_fault_of_kraken_by_websocket_and_of_bitstamp_violates_no_invariant() {
     run_every_fault(["kraken", "bitstamp"], true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn okx_by_websocket_and_coingecko_fail_in_every_way() {
+async fn every_fault_of_okx_by_websocket_and_of_coingecko_violates_no_invariant() {
     run_every_fault(["okx", "coingecko"], true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn binance_polled_and_ecb_fail_in_every_way() {
+async fn every_fault_of_polled_binance_and_of_ecb_violates_no_invariant() {
     run_every_fault(["binance", "ecb"], false).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn coinbase_polled_and_frankfurter_fail_in_every_way() {
+async fn every_fault_of_polled_coinbase_and_of_frankfurter_violates_no_invariant() {
     run_every_fault(["coinbase", "frankfurter"], false).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn kraken_polled_and_cbr_fail_in_every_way() {
+async fn every_fault_of_polled_kraken_and_of_cbr_violates_no_invariant() {
     run_every_fault(["kraken", "cbr"], false).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn okx_polled_and_blockchain_info_fail_in_every_way() {
+async fn every_fault_of_polled_okx_and_of_blockchain_info_violates_no_invariant() {
     run_every_fault(["okx", "blockchain_info"], false).await;
 }
 

@@ -54,7 +54,7 @@ async fn false_fall_at_a_majority_of_exchanges_determines_no_order_price() {
     assert!(report.prolonged_seconds >= 290 && report.unpriced_seconds == 0, "{}", report.summary());
 }
 
-/// The first second after `from` in which the price of `currency` is fresh and below `limit`.
+/// The first second, from `from` on, in which the price of `currency` is fresh and below `limit`.
 fn first_fresh_below(report: &Report, from: usize, currency: Currency, limit: i64) -> Option<usize> {
     (from..report.records.len()).find(|&second| {
         let price = report.records[second].as_ref().and_then(|(_, record)| record.price(currency));
@@ -80,7 +80,8 @@ async fn price_after_a_real_crash_is_used_within_three_minutes() {
                 used <= reached + 180,
                 "the market reached the price after {reached} s, and orders used it after {used} s"
             );
-            // After the first record, an order always has a price. One minute after `used`, the price is fresh again.
+            // After the first record, an order always has a price. From one minute after `used`, the price in euros is
+            // always fresh.
             assert_eq!(
                 report.unpriced_seconds,
                 report.records.iter().take_while(|record| record.is_none()).count() as u64

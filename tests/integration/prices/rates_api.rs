@@ -311,8 +311,8 @@ async fn cold_start_returns_stored_courses(stack: Stack) {
     .await;
 }
 
-/// The test supplies no data. The data flows from the exchanges through price-updater, the cache and the database to
-/// the service `rates`.
+/// The test supplies no data. The data flows from the simulated exchanges through price-updater, the cache and the
+/// database to the service `rates`.
 async fn exchange_courses_reach_the_api_end_to_end(stack: Stack) {
     let builder = Platform::builder(stack).without_prices().set("PRICE_REFRESH_SECS", "1").set("PRICE_TTL_SECS", "8");
     let platform = builder.start().await;

@@ -79,7 +79,8 @@ async fn db_proxy_writes_nothing_while_its_clock_is_wrong(stack: Stack) {
     assert_reconciled(&platform, &orders).await;
 }
 
-/// A wrong clock produces a price whose time is an hour ahead. When the clock is correct again, the next price is used.
+/// While its clock is an hour ahead, price-cache-proxy accepts a price with a time in the future. When the clock is
+/// correct again, the next price is used.
 async fn price_from_the_future_is_replaced_by_the_next_price(stack: Stack) {
     let platform = Platform::builder(stack).in_processes_with_own_clocks().without_prices().start().await;
     platform.price_cache.set_clock_offset(HOUR);

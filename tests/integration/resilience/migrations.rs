@@ -1,4 +1,4 @@
-//! A database whose schema db-proxy cannot use, or cannot use yet.
+//! A database that db-proxy cannot use, or cannot use yet.
 
 use std::time::Duration;
 

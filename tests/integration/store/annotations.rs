@@ -54,7 +54,7 @@ async fn annotations_are_stored_exactly_and_replayed(stack: Stack) {
     assert_eq!(fixture.check_tables().await, (2, 11));
 }
 
-/// All orders with a client reference, and the number of pages.
+/// All selected orders with the client reference `text`, and the number of pages.
 async fn pages_of(fixture: &Fixture, text: &str, filter: &OrderFilter, limit: u32) -> (Vec<Order>, usize) {
     let (mut orders, mut cursor, mut pages) = (Vec::new(), None, 0);
     loop {

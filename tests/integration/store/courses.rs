@@ -102,8 +102,8 @@ impl Fixture {
         }
     }
 
-    /// Deletes all rows of `resolution` whose end is `time` or earlier, in steps of at most 100. Returns the number
-    /// deleted.
+    /// Deletes rows of `resolution` whose end is `time` or earlier, in steps of at most 100, until no more rows can be
+    /// deleted. Returns the number of deleted rows.
     async fn delete_ended_by(&self, resolution: Resolution, time: Timestamp) -> u64 {
         let mut total = 0;
         loop {

@@ -13,7 +13,7 @@ use super::{Fixture, expect_placed, market_order, no_limit, owners, with_amount}
 
 on_both_stacks!(
     offset_pages_have_no_gap_or_repeat,
-    cursor_pages_return_each_order_once_while_orders_arrive,
+    cursor_pages_return_each_earlier_order_once_while_orders_arrive,
     filters_return_exactly_matching_orders,
     filter_without_match_returns_empty_last_page,
     time_filters_are_exact_to_the_microsecond,
@@ -66,7 +66,7 @@ async fn offset_pages_have_no_gap_or_repeat(stack: Stack) {
     }
 }
 
-async fn cursor_pages_return_each_order_once_while_orders_arrive(stack: Stack) {
+async fn cursor_pages_return_each_earlier_order_once_while_orders_arrive(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let orders = place_many(&fixture, 20).await;
     let (mut seen, mut cursor, mut round) = (Vec::new(), None, 0);

@@ -20,7 +20,7 @@ on_both_stacks!(
     first_start_marks_the_database_and_the_other_origin_is_refused,
     first_order_marks_the_database_for_every_process,
     orders_of_the_last_release_mark_the_database,
-    order_of_the_last_release_after_the_migration_marks_the_database,
+    order_of_the_last_release_after_the_migration_determines_the_origin,
 );
 
 fn simulated_order(key: &str) -> TestOrder {
@@ -81,7 +81,7 @@ async fn first_start_marks_the_database_and_the_other_origin_is_refused(stack: S
 async fn first_order_marks_the_database_for_every_process(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let other_store = fixture.another_store().await;
-    // The other process reads the database before the database is marked.
+    // The other store reads the database before the database is marked.
     let mut too_large = commands(&[market_order("too-large", 2)]);
     commit(&other_store, &mut too_large, super::sats(1), Timestamp::now()).await;
 
@@ -113,7 +113,7 @@ async fn orders_of_the_last_release_mark_the_database(stack: Stack) {
 }
 
 /// A process of the last release places an order after this release has migrated the database.
-async fn order_of_the_last_release_after_the_migration_marks_the_database(stack: Stack) {
+async fn order_of_the_last_release_after_the_migration_determines_the_origin(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut last_release = LastRelease::connect(&fixture.database.url()).await;
     last_release.place_order(LastReleaseOrder { seq: 1, key: "late" }).await;

@@ -132,12 +132,12 @@ async fn expired_quote_returns_reservation(stack: Stack) {
     assert_eq!(store.totals().await.unwrap().reserved, sats(60));
     commit(store, &mut [], limit, quote.expires_at).await;
     assert_eq!(store.totals().await.unwrap().reserved, sats(0));
-    let after_expiry = quote.expires_at;
+    let at_expiry = quote.expires_at;
     assert_eq!(
-        expect_refused(&commit(store, &mut [take_command("a", quote.id)], limit, after_expiry).await[0]).0,
+        expect_refused(&commit(store, &mut [take_command("a", quote.id)], limit, at_expiry).await[0]).0,
         QuoteExpired
     );
-    expect_placed(&commit(store, &mut commands(&[market_order("b", 100)]), limit, after_expiry).await[0]);
+    expect_placed(&commit(store, &mut commands(&[market_order("b", 100)]), limit, at_expiry).await[0]);
 }
 
 /// The clock was an hour ahead when the quote was created.

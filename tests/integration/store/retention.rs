@@ -42,7 +42,8 @@ async fn recent_key_is_kept_if_the_machine_clock_is_ahead(stack: Stack) {
     let order = fixture.place_new(market_order("a", 1)).await;
     let retention = fixture.order_retention();
     let wrong = Timestamp::now().plus(DAY * 2);
-    // Retention uses the clock of PostgreSQL instead of the clock of the machine. SQLite has no clock of its own.
+    // Retention uses the clock of PostgreSQL instead of the clock of the machine. On SQLite, which has no clock of its
+    // own, the age of a key is the time from the key to the newest order.
     let time = retention.database_time().await.unwrap().unwrap_or(wrong);
     assert_eq!(time == wrong, stack == Stack::Embedded);
     retention::run_once(&retention, time).await.unwrap();
@@ -58,11 +59,7 @@ async fn keys_are_deleted_when_they_are_old(stack: Stack) {
     let retention = fixture.order_retention();
     if stack == Stack::Embedded {
         retention::run_once(&retention, Timestamp::now()).await.unwrap();
-        assert_eq!(
-            fixture.keys().await,
-            "1",
-            "SQLite has no clock, so the age is counted from the newest order, and the key is kept"
-        );
+        assert_eq!(fixture.keys().await, "1", "SQLite has no clock, so the key of the newest order counts as new");
     }
     fixture.place_new(market_order("new", 1)).await;
     let time = retention.database_time().await.unwrap().unwrap_or_else(Timestamp::now);

@@ -86,7 +86,7 @@ async fn changed_migration_is_a_permanent_error(stack: Stack) {
 async fn migration_under_a_running_program_fails_no_request() {
     let platform = Platform::start(Stack::Servers).await;
     let first = platform.place_with_key("first", order("USD", "1")).await.json(201);
-    // sqlx prepares a statement at its first use, so each kind of request is sent once before the migration.
+    // sqlx prepares a statement at its first use, so an order is placed and pages are read before the migration.
     // Concurrent requests for pages use several connections.
     let pages = async || {
         let pages = (0..16).map(|_| platform.fetch("/api/v1/orders?currency=USD"));

@@ -1,4 +1,4 @@
-//! Users: each e-mail address belongs to one user, and changes are stored or refused.
+//! Users: each email address belongs to one user, and changes are stored or refused.
 
 mod endpoints;
 mod keys;
@@ -33,7 +33,7 @@ on_both_stacks!(
     repeated_change_keeps_updated_at,
     concurrent_changes_to_one_address_change_one_user,
     concurrent_writes_are_each_stored_or_refused,
-    readable_views_show_users_and_keys_without_hashes,
+    readable_views_show_users_and_keys,
     nothing_is_written_before_the_clock_is_checked,
 );
 
@@ -44,7 +44,7 @@ impl Fixture {
         UserService { store: UserStore::new(&self.connections), clock_check: unchecked_clock() }
     }
 
-    /// The service of another process with the same database.
+    /// A service with its own connections to the same database, as in another process.
     async fn another_user_service(&self) -> UserService {
         UserService { store: UserStore::new(&self.reconnect().await), clock_check: unchecked_clock() }
     }
@@ -222,7 +222,7 @@ async fn concurrent_writes_are_each_stored_or_refused(stack: Stack) {
         (1, SAME_ADDRESS - 1, 1)
     );
     assert_eq!((count(&new_users, None), count(&new_users, taken)), (1, SAME_ADDRESS));
-    // Another process reads the acknowledged users.
+    // A service with other connections reads the acknowledged users.
     let other_process = fixture.another_user_service().await;
     for user in renames {
         assert_eq!(user.name.as_str(), format!("Name {}", user.email));
@@ -235,7 +235,7 @@ async fn concurrent_writes_are_each_stored_or_refused(stack: Stack) {
     assert_eq!(fixture.query_text(stored).await, [[(RENAMED + SAME_ADDRESS + 1).to_string()]]);
 }
 
-async fn readable_views_show_users_and_keys_without_hashes(stack: Stack) {
+async fn readable_views_show_users_and_keys(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;
     fixture.create_user("bob@example.org").await;

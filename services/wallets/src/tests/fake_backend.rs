@@ -249,8 +249,8 @@ impl FakeBackend {
         state.movements.iter().any(is_of_request)
     }
 
-    /// Processes a request whose response is lost. If `moves` is false, no money moves.
-    fn process_without_response(&self, commands: &MoveCommands, moves: bool) {
+    /// Makes the outcome indeterminate. Money moves only if `moves` is true.
+    fn process_without_outcome(&self, commands: &MoveCommands, moves: bool) {
         let mut state = self.state();
         state.is_indeterminate = true;
         for command in commands.movements.iter().filter(|_| moves) {

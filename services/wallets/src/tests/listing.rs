@@ -137,7 +137,7 @@ async fn export_has_every_operation_in_both_formats() {
 }
 
 #[tokio::test]
-async fn operator_may_read_and_verify_wallets_but_not_change_them() {
+async fn operator_may_verify_wallets_but_not_change_them() {
     let fixture = Fixture::new();
     let (id, operations) = fixture.wallet(Currency::USD);
     let operator = Some(OPERATOR_TOKEN);

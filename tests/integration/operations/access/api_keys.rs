@@ -116,7 +116,7 @@ async fn keys_that_cannot_be_checked_are_refused_with_503() {
 }
 
 #[tokio::test]
-async fn each_key_has_its_own_rate_limit() {
+async fn requests_of_each_key_are_counted_separately() {
     let platform = Platform::builder(Stack::Embedded).set("RATE_LIMIT_PER_MINUTE", "2").start().await;
     let user = platform.create_user("ada@example.org").await;
     let limited = platform.issue_limited_key(user.id, &[Scope::Orders], 4).await.key;
@@ -155,7 +155,7 @@ async fn last_use_of_a_key_is_recorded(stack: Stack) {
         (of(active.details.id), of(idle.details.id))
     };
     assert_eq!(last_uses().await, (None, None), "the last use was written during the request");
-    // A service records the last uses when it stops.
+    // A service stores the last uses every minute, and when it stops.
     platform.create_order.stop().await;
     let (active, idle) = last_uses().await;
     assert!(active.is_some() && idle.is_none(), "{active:?} {idle:?}");

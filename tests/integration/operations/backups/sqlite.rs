@@ -164,7 +164,7 @@ async fn invalid_input_is_refused_and_creates_no_database() {
 }
 
 #[test]
-fn unusable_files_and_folders_are_named_with_a_next_step() {
+fn unusable_files_and_folders_are_named() {
     let folder = seeded_folder(10);
     let folder = folder.path();
     let backup = document_of(&buydesk(folder, &["backup"]));

@@ -1,5 +1,6 @@
-//! The Postman collection in `docs/postman` is generated from the OpenAPI documents: a folder for each service, with a request for
-//! each operation that customers or operators may send. `tests/load/postman` sends all of them.
+//! The Postman collection in `docs/postman` is generated from the OpenAPI documents. It has a folder for each service
+//! that customers or operators use, with a request for each of their operations. Streams of events are left out.
+//! `tests/load/postman` sends all requests.
 //!
 //! A request that creates an object stores its id in a variable, which the following requests use: `POST /api/v1/users` sets
 //! `user_id`, and `/api/v1/users/{id}` reads it. The scripts of the requests check the status and the content type.
@@ -75,14 +76,14 @@ fn url_variable(service: &str) -> String {
     format!("{}_url", service.replace('-', "_"))
 }
 
-/// The name of the variable for the id of an object in a collection, such as `user_id` for `/api/v1/users`.
-fn id_variable(collection_path: &str) -> String {
-    let name = collection_path.rsplit('/').next().unwrap();
+/// The name of the variable for the id of an object in a list, such as `user_id` for `/api/v1/users`.
+fn id_variable(list_path: &str) -> String {
+    let name = list_path.rsplit('/').next().unwrap();
     format!("{}_id", name.strip_suffix('s').unwrap_or(name))
 }
 
-/// The path of the collection that contains the object of a parameter: everything before the parameter.
-fn collection_of<'a>(path: &'a str, parameter: &str) -> &'a str {
+/// The path of the list that contains the object of a parameter: everything before the parameter.
+fn list_path_of<'a>(path: &'a str, parameter: &str) -> &'a str {
     path.split_once(&format!("/{{{parameter}}}")).map_or(path, |(before, _)| before)
 }
 
@@ -105,7 +106,7 @@ fn url(service: &str, operation: &Operation<'_>, variables: &mut BTreeMap<String
         let example = parameter.get("example").or_else(|| parameter["schema"].get("default")).map(text);
         let value = match &example {
             Some(example) if is_id(parameter) => {
-                let variable = id_variable(collection_of(operation.path, name));
+                let variable = id_variable(list_path_of(operation.path, name));
                 variables.insert(variable.clone(), example.clone());
                 format!("{{{{{variable}}}}}")
             }

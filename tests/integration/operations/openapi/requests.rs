@@ -66,11 +66,12 @@ fn request(platform: &Platform, service: &Instance, operation: &Operation<'_>) -
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    // The schemes `OperatorToken` and `InternalToken` need a token. Other operations permit anonymous requests.
+    // A token is sent to operations that accept the token of operators or of a service. All other operations permit
+    // anonymous requests.
     let alternatives = operation.value["security"].as_array().into_iter().flatten();
     let mut schemes = alternatives.filter_map(|alternative| alternative.as_object()?.keys().next());
-    let needs_token = schemes.any(|scheme| scheme != "ApiKey");
-    if needs_token { platform.as_operator(service, request) } else { request }
+    let accepts_token = schemes.any(|scheme| scheme != "ApiKey");
+    if accepts_token { platform.as_operator(service, request) } else { request }
 }
 
 /// The requests of an operation: one for each documented body, or one without a body.

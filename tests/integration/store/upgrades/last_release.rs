@@ -139,7 +139,7 @@ fn statement(files: [&str; 2], name: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(found.unwrap_or_else(|| panic!("the last release has no statement {name}")).1)
 }
 
-/// The columns of an order that are the same for both engines, and the totals after the order.
+/// The id and the time of an order, and the totals after the order.
 struct Row {
     id: Uuid,
     now: Timestamp,

@@ -112,15 +112,15 @@ impl WalletBackend for FakeBackend {
                 failed(problem(code), false)
             }
             Fault::LostResponse { moves } => {
-                self.process_without_response(commands, moves);
+                self.process_without_outcome(commands, moves);
                 failed(no_response(), false)
             }
             Fault::LostThenUnreachable { moves } => {
-                self.process_without_response(commands, moves);
+                self.process_without_outcome(commands, moves);
                 failed(unreachable(), true)
             }
             Fault::LostThenDecided { moves } => {
-                self.process_without_response(commands, moves);
+                self.process_without_outcome(commands, moves);
                 let outcomes = self.decide_all(commands);
                 let is_final = |outcome: &MoveOutcome| {
                     outcome.refused.is_none_or(|refused| refused.reason != MoveRefusalReason::InsufficientFunds)
@@ -133,25 +133,25 @@ impl WalletBackend for FakeBackend {
                 decided(outcomes, true)
             }
             Fault::InvalidResponse => {
-                self.process_without_response(commands, true);
+                self.process_without_outcome(commands, true);
                 failed(DbProxyClient::invalid_response("not JSON"), false)
             }
             Fault::WrongCount => {
-                self.process_without_response(commands, true);
+                self.process_without_outcome(commands, true);
                 let outcomes = self.decide_all(commands);
                 decided([outcomes.clone(), outcomes].concat(), false)
             }
             Fault::EmptyOutcome => {
-                self.process_without_response(commands, true);
+                self.process_without_outcome(commands, true);
                 let none = MoveOutcome { operation: None, transfer: None, refused: None, replayed: false };
                 decided(vec![none; commands.movements.len()], false)
             }
             Fault::Panics => {
-                self.process_without_response(commands, true);
+                self.process_without_outcome(commands, true);
                 panic!("a defect of the client")
             }
             Fault::Hangs => {
-                self.process_without_response(commands, true);
+                self.process_without_outcome(commands, true);
                 // Longer than the service `wallets` waits.
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 failed(no_response(), false)

@@ -23,7 +23,7 @@ pub enum Fault {
     InvalidResponse,
     /// The response has more outcomes than the request has commands.
     WrongCount,
-    /// An outcome has neither an operation nor a refusal.
+    /// No outcome has an operation, a transfer or a refusal.
     EmptyOutcome,
     Panics,
     /// No response arrives before the deadline of the service `wallets`.
