@@ -24,7 +24,8 @@ use crate::config::{Env, redact_password};
 
 /// Timeout for opening the connection to the server, after the master was found.
 const SERVER_CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
-/// Timeout of an attempt to connect. It includes the time to find the master, which is longer if a Sentinel is unavailable.
+/// Timeout of an attempt to connect. It includes the time to find the master, which is longer if a Sentinel is
+/// unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The address of Redis (version 6.2 or later), and a key prefix.
@@ -42,7 +43,7 @@ impl RedisConfig {
     }
 
     /// Reads the address from `variable`, and the prefix from `REDIS_KEY_PREFIX` (default `buydesk:`). `None` if the address
-    /// is not set. `absent` is the effect of an empty address, and completes the error for an invalid address.
+    /// is not set. `absent` states the effect of an empty address, for the error about an invalid address.
     pub fn from_env(env: &mut Env, variable: &str, absent: &str) -> Option<Self> {
         let key_prefix = env.text("REDIS_KEY_PREFIX").unwrap_or("buydesk:").to_owned();
         let url = env.text(variable)?.to_owned();

@@ -3,8 +3,8 @@
 //! No spans are recorded until [`install`] is called. A `traceparent` that a caller sends is logged and passed on.
 //!
 //! Spans are recorded for requests that a service receives (except probes), for their calls to other services and their
-//! batches, and for transactions of db-proxy. `docs/operations.md` lists all spans. The OpenTelemetry API is used directly,
-//! because a span of `tracing` costs time for each request even if nothing is recorded.
+//! batches, and for transactions of db-proxy. `docs/operations.md` lists all spans. The OpenTelemetry API is used
+//! directly, because a span of `tracing` costs time for each request even if nothing is recorded.
 
 mod recorder;
 mod span;

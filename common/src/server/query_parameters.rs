@@ -122,8 +122,8 @@ impl QueryParameters {
         self
     }
 
-    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem also names
-    /// the other wrong parameters of the query.
+    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem also
+    /// names the other wrong parameters of the query.
     ///
     /// If the handler of the operation checks the query, nothing is refused.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {

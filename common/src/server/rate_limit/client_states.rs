@@ -32,7 +32,8 @@ impl fmt::Display for ClientId {
 /// The states of the most recent clients, in two generations.
 ///
 /// When the younger generation is full, the older generation is dropped and the younger generation replaces it. So the
-/// cost of a request does not depend on the number of clients. A client whose state was dropped begins with a new state.
+/// cost of a request does not depend on the number of clients. A client whose state was dropped begins with a new
+/// state.
 pub(super) struct ClientStates<S> {
     shards: Vec<Mutex<Shard<S>>>,
     hasher: RandomState,

@@ -11,8 +11,8 @@ use super::{plain_number, whole_number};
 pub enum LoadCommand {
     /// Place orders, each with an idempotency key.
     ///
-    /// At the end, the command checks that every acknowledged order is stored exactly once. The exit code is 1 if a response was
-    /// unexpected or if the check found a violation.
+    /// By default, the command checks at the end that every acknowledged order is stored exactly once. The exit code is 1
+    /// if a response was unexpected or if the check found a violation.
     Orders(OrderLoadArgs),
     /// Read orders: pages, single orders and the summary.
     ///
@@ -20,8 +20,9 @@ pub enum LoadCommand {
     Reads(ReadLoadArgs),
     /// Deposit, withdraw and transfer money of new wallets, each with an idempotency key.
     ///
-    /// At the end, the command checks that every acknowledged operation is listed exactly once, and that the balances are the sums
-    /// of the operations. The exit code is 1 if a response was unexpected or if the check found a violation.
+    /// By default, the command checks at the end that every acknowledged operation is listed exactly once, and that the
+    /// balances are the sums of the operations. The exit code is 1 if a response was unexpected or if the check found a
+    /// violation.
     Wallets(WalletLoadArgs),
     /// Read prices, conversions and all courses.
     ///
