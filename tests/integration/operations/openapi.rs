@@ -81,16 +81,16 @@ macro_rules! documents {
 }
 
 documents! {
-    create_order: create_order::App;
-    db_proxy: db_proxy::App;
-    exchange_sim: exchange_sim::App;
-    fetch_orders: fetch_orders::App;
-    health_check: health_check::App;
-    price_cache_proxy: price_cache_proxy::App;
-    price_updater: price_updater::App;
-    rates: rates::App;
-    users: users::App;
-    wallets: wallets::App;
+    document_of_create_order_is_current: create_order::App;
+    document_of_db_proxy_is_current: db_proxy::App;
+    document_of_exchange_sim_is_current: exchange_sim::App;
+    document_of_fetch_orders_is_current: fetch_orders::App;
+    document_of_health_check_is_current: health_check::App;
+    document_of_price_cache_proxy_is_current: price_cache_proxy::App;
+    document_of_price_updater_is_current: price_updater::App;
+    document_of_rates_is_current: rates::App;
+    document_of_users_is_current: users::App;
+    document_of_wallets_is_current: wallets::App;
 }
 
 /// An operation of a document.

@@ -3,7 +3,7 @@
 //! These tests check two rules:
 //! - A response may state that no money moved only if no money moved and none can move later. db-proxy must also have
 //!   looked up the idempotency key, if the client sent one.
-//! - A response may state that the outcome is unknown only if db-proxy did not decide about the movement.
+//! - A response may state that the outcome is unknown only if db-proxy made no final decision about the movement.
 
 use std::collections::BTreeSet;
 
