@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn keys_have_at_most_128_visible_ascii_characters() {
+fn idempotency_keys_have_at_most_128_visible_ascii_characters() {
     for valid in ["1", "order-7", &"k".repeat(128), IdempotencyKey::generate().as_str()] {
         assert_eq!(valid.parse::<IdempotencyKey>().unwrap().as_str(), valid);
     }

@@ -72,6 +72,7 @@ async fn new_value_is_applied_once() {
     assert_eq!(process.change("RATE_LIMIT_PER_MINUTE=20\n").await, 20);
     assert_eq!(process.applied.load(Ordering::Relaxed), 1, "the same content must not be applied again");
     assert_eq!(process.change("").await, 20, "an empty file must change nothing");
+    // A file with only a comment sets nothing, so the default applies.
     assert_eq!(process.change("# nothing is set\n").await, 60);
 }
 

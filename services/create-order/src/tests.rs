@@ -314,6 +314,7 @@ async fn responses_name_the_cause_if_the_outcome_is_certain() {
         assert_eq!((observed.status, observed.code()), (status, code), "{case:?}: {}", observed.body);
         let states_no_order =
             observed.body["detail"].as_str().is_some_and(|detail| detail.contains("No order was placed."));
+        // If the API key cannot be checked, the response states instead that the request had no effect.
         let is_refused = status == 503 && code != "outcome_unknown" && remote != Remote::ApiKeyUnchecked;
         assert_eq!(states_no_order, is_refused, "{case:?}: {}", observed.body);
     }
@@ -374,7 +375,7 @@ async fn quote_that_possibly_exists_is_not_reported_as_not_created() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn response_about_a_release_matches_the_state_of_the_reservation() {
+async fn response_to_the_release_of_a_quote_matches_the_state_of_its_reservation() {
     let mut create_orders = CreateOrders::default();
     for remote in RemoteFault::all() {
         let case = Case { key: KeyState::Generated, local: LocalFault::NoRecord, remote, form: Form::Versioned };

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[test]
-fn request_with_a_response_is_not_retried() {
+fn request_with_a_response_is_not_retried_at_the_same_instance() {
     let problem = CallError::Problem("db-proxy", Box::new(Problem::new(Code::Overloaded, "full")));
     let invalid = CallError::InvalidResponse("db-proxy", String::new());
     for retry in [Retry::Safe, Retry::OnlyIfNotSent] {

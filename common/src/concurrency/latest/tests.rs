@@ -35,6 +35,7 @@ fn older_document_is_rejected_until_the_stored_document_expires() {
     assert_eq!(latest.replace_if_newer(second.clone(), now), second);
     assert_eq!(latest.replace_if_newer(first.clone(), now), second);
     assert!(latest.contains_json(second.json()) && !latest.contains_json(first.json()));
+    // A document with the same time replaces the stored document.
     let third = note(second.value().as_of, "third");
     assert_eq!(latest.replace_if_newer(third.clone(), now), third);
     assert_eq!(latest.current(now), Some(third.clone()));

@@ -74,6 +74,7 @@ async fn response_is_not_compressed_if_small_unsuitable_or_not_accepted() {
         (response("image/png", large()), true),
         (response("text/event-stream", large()), true),
         (Response::builder().status(StatusCode::NO_CONTENT).finish(), true),
+        // Its `Content-Length` is the length of the uncompressed body.
         (with_length, true),
     ] {
         compress(&mut response, accepted);

@@ -36,6 +36,7 @@ async fn clock_of_the_machine_does_not_matter_after_the_first_response() {
 async fn slow_response_does_not_move_the_time_back() {
     let (database_time, _) = database_time_and_clock(time());
     database_time.record(time().plus(SECOND));
+    // A slower response contains an earlier time.
     database_time.record(time());
     assert_eq!(database_time.now(), time().plus(SECOND));
     database_time.record(time().plus(SECOND * 2));
@@ -45,6 +46,7 @@ async fn slow_response_does_not_move_the_time_back() {
 #[tokio::test(start_paused = true)]
 async fn time_follows_the_clock_of_the_database_after_it_was_set() {
     let (database_time, _) = database_time_and_clock(time());
+    // Each change exceeds `MAX_CLOCK_SKEW`, so its cause is not a slow response.
     for set_to in [time().plus(HOUR), time(), time().plus(HOUR * 24)] {
         database_time.record(set_to);
         assert_eq!(database_time.now(), set_to);
