@@ -57,6 +57,20 @@ async fn fault_down_breaks_the_connection() {
 }
 
 #[tokio::test]
+async fn plain_request_to_a_websocket_path_is_refused_as_a_problem() {
+    let sim = RunningService::start().await;
+    let response = http_client().get(sim.url("/okx/ws/ws/v5/public")).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), &response.headers()["x-simulated"]), (400, &"true".parse().unwrap()));
+    let problem: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(problem["code"], "bad_request");
+    assert!(
+        problem["detail"].as_str().unwrap().starts_with("This path accepts only WebSocket connections"),
+        "{problem}"
+    );
+    sim.stop().await;
+}
+
+#[tokio::test]
 async fn slow_answers_time_out() {
     let sim = RunningService::start().await;
     let url = sim.url(COINBASE);

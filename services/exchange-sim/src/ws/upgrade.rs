@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use common::api::{Code, Problem};
 use futures_util::{SinkExt, StreamExt};
 use poem::{
     Endpoint, FromRequest, IntoResponse, Request, Response,
-    http::{HeaderValue, StatusCode},
+    http::StatusCode,
     web::websocket::{CloseCode, Message, WebSocket, WebSocketConfig, WebSocketStream},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -14,10 +15,7 @@ use super::{
     ENDPOINTS,
     messages::{ClientEnd, FromClient, FromExchange, WebSocketError},
 };
-use crate::{
-    response::{SIMULATED_HEADER, SimulatedResponse},
-    simulation::Simulation,
-};
+use crate::{response::SimulatedResponse, simulation::Simulation};
 
 /// Maximum size of a message of a client. A subscription to every pair is shorter than 4 KiB.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
@@ -46,8 +44,14 @@ where
 }
 
 async fn upgrade(request: &Request, simulation: &Simulation, stop: CancellationToken) -> poem::Result<Response> {
-    let websocket = WebSocket::from_request_without_body(request).await?;
-    let mut response = match simulation.websocket(request.uri().path(), request.uri().query()).await {
+    let websocket = match WebSocket::from_request_without_body(request).await {
+        Ok(websocket) => websocket,
+        Err(error) => {
+            let detail = format!("This path accepts only WebSocket connections: {error}.");
+            return Ok(Problem::new(Code::BadRequest, detail).respond(None));
+        }
+    };
+    let response = match simulation.websocket(request.uri().path(), request.uri().query()).await {
         Ok(end) => {
             let limits = WebSocketConfig::default();
             let limits = limits.max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
@@ -61,7 +65,6 @@ async fn upgrade(request: &Request, simulation: &Simulation, stop: CancellationT
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }
     };
-    response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
     Ok(response)
 }
 
