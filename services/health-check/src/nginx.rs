@@ -1,6 +1,6 @@
 //! Probes of nginx, which sends no heartbeats. nginx is an optional component of health-check.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use common::{
     api::health::Component,
@@ -25,12 +25,14 @@ const RESULT_LIFETIME: Duration = Duration::from_secs(1);
 /// (`deployment/nginx/conf/paths.conf`).
 const DEFAULT_PATH: &str = "/livez";
 
-/// Reads `NGINX_URL`: the URLs at which nginx is probed.
+/// Reads `NGINX_URL`: the URLs at which nginx is probed, without duplicates.
 pub(crate) fn urls_from_env(env: &mut Env) -> Vec<Url> {
     let mut urls = env.urls("NGINX_URL", MAX_URLS, "http://127.0.0.1:8080");
     for url in urls.iter_mut().filter(|url| url.path() == "/") {
         url.set_path(DEFAULT_PATH);
     }
+    let mut distinct = HashSet::new();
+    urls.retain(|url| distinct.insert(url.clone()));
     urls
 }
 

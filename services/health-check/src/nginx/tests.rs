@@ -26,7 +26,7 @@ fn address_without_a_path_is_probed_at_livez() {
     assert_eq!(addresses_of("").unwrap(), [""; 0]);
     assert_eq!(addresses_of("http://nginx:8080").unwrap(), ["http://nginx:8080/livez"]);
     assert_eq!(
-        addresses_of("http://a:8080/, https://b/healthz, http://a:8080").unwrap(),
+        addresses_of("http://a:8080/, https://b/healthz, http://a:8080, http://a:8080/livez").unwrap(),
         ["http://a:8080/livez", "https://b/healthz"]
     );
 }
