@@ -30,7 +30,7 @@ fn name_without_a_similar_known_name_has_no_suggestion() {
 }
 
 #[test]
-fn first_known_name_that_begins_with_several_given_words_is_suggested() {
+fn first_known_name_that_begins_with_a_name_of_several_words_is_suggested() {
     let known = [
         "BTC_LIMIT",
         "RATE_LIMIT_PER_MINUTE",

@@ -1,6 +1,6 @@
 use super::*;
 
-fn fields(filter: &OrderFilter, currency_text: Option<&str>) -> Vec<(String, String)> {
+fn errors_of(filter: &OrderFilter, currency_text: Option<&str>) -> Vec<(String, String)> {
     let errors = check_order_filter(filter, currency_text, &[Currency::EUR, Currency::USD]);
     errors.into_iter().map(|error| (error.field, error.message)).collect()
 }
@@ -18,10 +18,10 @@ fn empty_period_is_allowed_and_reversed_period_is_refused() {
 
 #[test]
 fn every_invalid_parameter_of_an_order_filter_is_listed() {
-    assert!(fields(&OrderFilter::default(), Some("eur")).is_empty());
+    assert!(errors_of(&OrderFilter::default(), Some("eur")).is_empty());
     let amount = |text: &str| text.parse().ok();
     let equal = OrderFilter { min_amount: amount("5"), max_amount: amount("5"), ..OrderFilter::default() };
-    assert!(fields(&equal, None).is_empty());
+    assert!(errors_of(&equal, None).is_empty());
     let wrong = OrderFilter {
         currency: "JPY".parse().ok(),
         from: "2026-01-02T00:00:00Z".parse().ok(),
@@ -34,5 +34,5 @@ fn every_invalid_parameter_of_an_order_filter_is_listed() {
         ("from", "must not be later than to (2026-01-01T00:00:00.000000Z), but is 2026-01-02T00:00:00.000000Z"),
         ("min_amount", "must not be greater than max_amount (4.00), but is 5.00"),
     ];
-    assert_eq!(fields(&wrong, Some("jPy")), expected.map(|(field, reason)| (field.to_owned(), reason.to_owned())));
+    assert_eq!(errors_of(&wrong, Some("jPy")), expected.map(|(field, reason)| (field.to_owned(), reason.to_owned())));
 }

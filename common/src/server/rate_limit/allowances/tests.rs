@@ -250,7 +250,7 @@ fn sum(a: f64, b: f64) -> f64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_data_is_reported_again_without_an_outage() {
+async fn loss_of_data_without_an_outage_changes_the_total_little() {
     let store = FakeStore::default();
     let four = instances::<4>(&store).await;
     let before = accepted_in(10, &four, 600).await;
