@@ -41,7 +41,7 @@ async fn lock_file_left_by_an_exited_process_does_not_prevent_a_lock() {
 }
 
 #[tokio::test]
-async fn lock_of_a_deleted_lock_file_has_no_effect() {
+async fn deleted_lock_file_is_not_current_and_a_new_one_can_be_locked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     let lock_path = folder.path().join("orders.db.lock");
