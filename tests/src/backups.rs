@@ -115,8 +115,8 @@ pub fn deposit(platform: &BuydeskUp, folder: &Path) {
     run(&format!("wallet deposit {} --amount 50", wallet["id"].as_str().unwrap()));
 }
 
-/// A folder with a backup key, backups and the archive of the write-ahead log. With PostgreSQL, it also contains a copy
-/// of the program.
+/// A folder with a backup key and backups. With PostgreSQL, it also contains the archive of the write-ahead log and a
+/// copy of the program.
 pub struct Site {
     folder: TempDir,
     program: PathBuf,

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Connection, Decode, Executor, PgConnectio
 struct Table {
     name: &'static str,
     key: &'static [&'static str],
-    /// Whether rows are added, but neither changed nor deleted.
+    /// Whether tests add rows to the table, but neither change nor delete rows.
     only_grows: bool,
 }
 

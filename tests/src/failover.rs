@@ -1,5 +1,6 @@
-//! Makes clusters of PostgreSQL and Redis fail over repeatedly. During the failovers, clients place orders, pay orders from wallets and
-//! move money, and readers read orders. Afterwards, every invariant is checked against the history of the clients.
+//! Makes clusters of PostgreSQL and Redis fail over repeatedly. During the failovers, clients place orders, pay orders
+//! from wallets and move money, and readers read orders. Afterwards, every invariant is checked against the history of
+//! the clients.
 
 mod patroni;
 mod readers;
@@ -39,8 +40,8 @@ const LIMIT: i64 = 100_000_000;
 /// Maximum time after a promotion until writes must succeed again.
 const WRITES_BACK_LIMIT: Duration = Duration::from_secs(15);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(90);
-/// Maximum of the random number of orders that get a final outcome before each failover.
-const ORDERS_BETWEEN_FAILOVERS: usize = 200;
+/// Maximum of the random number of final outcomes to wait for before each failover.
+const MAX_OUTCOMES_BETWEEN_FAILOVERS: usize = 200;
 /// Maximum of the random time between the first successful writes after a promotion and the end of the fault.
 const MAX_FAULT_END_DELAY_MILLIS: u64 = 2_000;
 /// The number of failovers of PostgreSQL for each failover of Redis.
@@ -63,8 +64,9 @@ pub struct Report {
     pub acknowledged: usize,
     /// Deposits, withdrawals and transfers that were acknowledged.
     pub moved: usize,
+    /// Requests for orders.
     pub attempts: usize,
-    /// Attempts without a final outcome.
+    /// Requests for orders without a final outcome.
     pub not_final: usize,
     pub reads: usize,
     /// The longest time from a promotion until writes succeeded again.
@@ -79,7 +81,7 @@ impl Report {
             self;
         format!(
             "{failovers} failovers of PostgreSQL and {redis_failovers} of Redis, {acknowledged} orders acknowledged, {moved} \
-             movements of money, {} violations ({attempts} requests, {not_final} without a final outcome, {reads} reads; writes succeeded again within {:.1} s of \
+             movements of money, {} violations ({attempts} requests for orders, {not_final} without a final outcome, {reads} reads; writes succeeded again within {:.1} s of \
              a promotion)",
             violations.len(),
             slowest.as_secs_f32()
@@ -87,7 +89,8 @@ impl Report {
     }
 }
 
-/// The services of a run. Two db-proxies use the same cluster: one through `HAProxy`, one with the addresses of all machines.
+/// The services of a run. Two db-proxies use the same cluster: one through `HAProxy`, one with the addresses of all
+/// machines.
 struct Services {
     platform: Platform,
     _second_db_proxy: Instance,
@@ -244,7 +247,7 @@ impl FaultRun<'_> {
 
     async fn fail_over_postgres(&mut self, postgres: &mut PatroniCluster, fault: Fault) {
         let primary = postgres.wait_until_redundant().await;
-        self.progress.wait_for_final_outcomes(self.rng.usize(1..=ORDERS_BETWEEN_FAILOVERS), RECOVERY_LIMIT).await;
+        self.progress.wait_for_final_outcomes(self.rng.usize(1..=MAX_OUTCOMES_BETWEEN_FAILOVERS), RECOVERY_LIMIT).await;
         postgres.inject(primary, fault).await;
         postgres.wait_for_promotion(primary).await;
         let promoted_at = Instant::now();

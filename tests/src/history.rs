@@ -1,5 +1,5 @@
-//! The history of a load test: the requests of each client and their responses. After the run, [`check_history`] compares the
-//! history with the database.
+//! The history of a load test: the requests of each client and their responses. After the run, [`check_history`]
+//! compares the history with the database.
 
 pub mod checker;
 mod owners;
@@ -75,7 +75,8 @@ impl RequestedOrder {
         }
     }
 
-    /// The reference in the body. The amount determines whether a request has a reference, and the text of the reference.
+    /// The reference in the body. The amount determines whether a request has a reference, and the text of the
+    /// reference.
     pub fn client_reference(&self) -> Option<ClientReference> {
         let Self::AtMarketPrice { amount, .. } = self else { return None };
         let has_reference = amount.ten_thousandths() / 10_000 % 3 == 0;
@@ -161,8 +162,8 @@ pub struct History {
     pub sightings: BTreeSet<Sighting>,
     /// Complete lists after the last order.
     pub lists: Vec<CompleteList>,
-    /// When the clients began to fill the limit. At that time no quote reserved anything. The clients placed smaller and
-    /// smaller orders until an order of one satoshi was refused.
+    /// When the clients began to fill the limit. At that time no quote reserved anything. The clients placed smaller
+    /// and smaller orders until an order of one satoshi was refused.
     pub fill_started_at: Option<Timestamp>,
 }
 

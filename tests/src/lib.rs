@@ -1,5 +1,5 @@
-//! The harness of the integration tests. It starts the services, PostgreSQL and Redis for a test, breaks connections and
-//! processes, and generates load. `tests/README.md` describes how to add a test.
+//! The harness of the integration tests. It starts the services, PostgreSQL and Redis for a test, breaks connections
+//! and processes, and generates load. `tests/README.md` describes how to add a test.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 pub mod backups;

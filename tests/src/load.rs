@@ -172,8 +172,9 @@ fn unavailable_code(response: &Response) -> String {
     code.to_owned()
 }
 
-/// Sends every unresolved order again with its key until the order is acknowledged. Asserts that no denied order had been placed, and
-/// that exactly the acknowledged orders are stored. A replay of some orders must return the same orders.
+/// Sends every unresolved order again with its key until the order is acknowledged. Asserts that no denied order had
+/// been placed, and that exactly the acknowledged orders are stored. A replay of some orders must return the same
+/// orders.
 pub async fn retry_and_reconcile(platform: &Platform, sent: SentOrders) {
     let mut orders = sent.acknowledged;
     let retries = stream::iter(sent.unresolved).map(async |(key, UnresolvedOrder { body, mut denied })| {

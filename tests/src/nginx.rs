@@ -41,7 +41,8 @@ impl NginxBuilder {
         self.addresses(instances[0].name, instances.iter().map(|instance| instance.address()))
     }
 
-    /// Forwards the requests for this service to these addresses. A service without instances and addresses is unavailable.
+    /// Forwards the requests for this service to these addresses. A service without instances and addresses is
+    /// unavailable.
     #[must_use]
     pub fn addresses(mut self, service: &str, addresses: impl IntoIterator<Item = String>) -> Self {
         self.instances.insert(service.to_owned(), addresses.into_iter().collect());
@@ -244,9 +245,9 @@ impl Nginx {
         .await;
     }
 
-    /// Replaces the program of a daemon: a new master process takes over the port, and the previous master exits after it
-    /// has responded to its requests. Requires [`NginxBuilder::as_daemon`], because nginx ignores the signal USR2 in the
-    /// foreground.
+    /// Replaces the program of a daemon: a new master process takes over the port, and the previous master exits after
+    /// it has responded to its requests. Requires [`NginxBuilder::as_daemon`], because nginx ignores the signal USR2 in
+    /// the foreground.
     pub async fn replace_program(&self) {
         assert!(self.configured.is_daemon, "nginx is no daemon");
         let (previous, previous_file) = (self.master(), self.configured.id_file().with_extension("pid.oldbin"));

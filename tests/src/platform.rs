@@ -50,8 +50,8 @@ impl Default for Validity {
     }
 }
 
-/// The services of a test. exchange-sim, price-updater, health-check, rates, users and wallets are created but not started: most tests
-/// put prices into the cache themselves and do not need monitoring.
+/// The services of a test. exchange-sim, price-updater, health-check, rates, users and wallets are created but not
+/// started: most tests put prices into the cache themselves and do not need monitoring.
 pub struct Platform {
     pub client: Client,
     pub db_proxy: Instance,
@@ -109,8 +109,8 @@ impl Platform {
         value.unwrap_or_else(|| panic!("db-proxy has no metric {name}"))
     }
 
-    /// Starts exchange-sim, price-updater, health-check, rates, users and wallets, and waits until each is ready. From then on the
-    /// simulated exchanges provide the prices.
+    /// Starts exchange-sim, price-updater, health-check, rates, users and wallets, and waits until each is ready. From
+    /// then on the simulated exchanges provide the prices.
     pub async fn start_other_services(&self) {
         for service in self.other_services() {
             service.start().await;
@@ -118,8 +118,8 @@ impl Platform {
         }
     }
 
-    /// Starts the services that place and read orders. Waits until they are ready, except create-order, which needs a price to become
-    /// ready.
+    /// Starts the services that place and read orders. Waits until they are ready, except create-order, which needs a
+    /// price to become ready.
     pub async fn start_order_services(&self) {
         for service in self.order_services() {
             service.start().await;
@@ -228,7 +228,8 @@ impl Platform {
         self.client.get(self.fetch_orders.url(path)).await
     }
 
-    /// Follows `_links.next` from `path` of fetch-orders to the last page, and returns the orders of all pages in sequence.
+    /// Follows `_links.next` from `path` of fetch-orders to the last page, and returns the orders of all pages in
+    /// sequence.
     pub async fn all_pages(&self, path: &str) -> Vec<Value> {
         all_pages(path, async |path| self.fetch(&path).await.json(200)).await
     }
@@ -239,8 +240,8 @@ impl Platform {
     }
 }
 
-/// The JSON of an order of one satoshi for one US dollar, as create-order sends it to `/add` of db-proxy. Its price has the
-/// default value and the times of this record.
+/// The JSON of an order of one satoshi for one US dollar, as create-order sends it to `/add` of db-proxy. Its price has
+/// the default value and the times of this record.
 pub fn internal_order(record: &PriceRecord, key: &str) -> Value {
     let price = json!({
         "exchange_rate": "100000000", "bitcoin_amount": "0.00000001", "as_of": record.as_of,

@@ -246,7 +246,8 @@ pub(crate) async fn take_history(url: &str, progress: &Progress) -> (History, St
     (progress.history.take_history(), stored)
 }
 
-/// Waits until no bitcoin is reserved. If a reservation is not released within [`RECOVERY_LIMIT`], the check of the run reports it.
+/// Waits until no bitcoin is reserved. If a reservation is not released within [`RECOVERY_LIMIT`], the check of the run
+/// reports it.
 pub(crate) async fn wait_for_release(url: &str) {
     let release = wait_until("no bitcoin is reserved", Duration::MAX, async || {
         StoredState::read_reserved(url).await.ok().filter(|reserved| *reserved == 0)

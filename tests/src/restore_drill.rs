@@ -1,5 +1,5 @@
-//! A restore drill. Clients place orders during the backup of a database with many orders and wallets. The database is then deleted and
-//! restored, and the rows are compared.
+//! A restore drill. Clients place orders during the backup of a database with many orders and wallets. The database is
+//! then deleted and restored, and the rows are compared.
 
 use std::{
     fmt,
@@ -139,7 +139,7 @@ async fn run_on_sqlite(orders: u64) -> Report {
     report.violations.extend(not_earlier.into_iter().map(|line| format!("NOT AN EARLIER STATE: {line}")));
     report.check("the backup states the number of orders that it contains", rows.count("orders") == orders_of(&made));
     println!(
-        "  restore of the backup under load in {restored}: {} of {} orders, each as in the original",
+        "  restore of the backup under load in {restored}: {} of {} orders",
         rows.count("orders"),
         original.count("orders")
     );

@@ -1,4 +1,5 @@
-//! A disk that a test fills and frees: a tmpfs that one process mounts in its own namespace. The mount needs no privileges.
+//! A disk that a test fills and frees: a tmpfs that one process mounts in its own namespace. The mount needs no
+//! privileges.
 
 use std::{
     os::unix::{fs::MetadataExt, process::CommandExt},
@@ -52,8 +53,8 @@ pub struct DiskFiller {
 }
 
 impl DiskFiller {
-    /// Runs a shell command in which `$0` is the path of the file. The command runs as the user of the process, because no other
-    /// user exists in the namespace.
+    /// Runs a shell command in which `$0` is the path of the file. The command runs as the user of the process, because
+    /// no other user exists in the namespace.
     fn run(&self, command: &str) -> Output {
         let user = std::fs::metadata(format!("/proc/{}", self.process)).unwrap();
         let mut shell = Command::new("sh");

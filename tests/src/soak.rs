@@ -1,6 +1,6 @@
 //! Load at half of the full rate of the services. Resident memory and file descriptors of each process must not grow
-//! beyond their margins. Every acknowledged order must be stored exactly one time and unchanged. Each balance must equal the
-//! sum of the acknowledged movements.
+//! beyond their margins. Every acknowledged order must be stored exactly one time and unchanged. Each balance must
+//! equal the sum of the acknowledged movements.
 
 mod generator;
 mod recorder;
@@ -36,8 +36,8 @@ const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 const LIMIT: &str = "20000000";
 /// The load was sustained if at least this share of the planned requests was sent.
 const SUSTAINED_PERCENT: u64 = 95;
-/// A run fails if there is more than one failed attempt for this many requests. A request and its retries are several attempts, and
-/// count as one request.
+/// A run fails if there is more than one failed attempt for this many requests. A request and its retries are several
+/// attempts, and count as one request.
 const MIN_REQUESTS_PER_FAILURE: u64 = 10_000;
 
 /// The result of a run on one stack.

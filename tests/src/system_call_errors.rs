@@ -14,8 +14,8 @@ pub struct SystemCallErrors {
 }
 
 impl SystemCallErrors {
-    /// Returns a command prefix. A command that is appended to it runs with these errors. strace runs as a separate process,
-    /// so the id of the started process is the id of the command.
+    /// Returns a command prefix. A command that is appended to it runs with these errors. strace runs as a separate
+    /// process, so the id of the started process is the id of the command.
     pub fn launcher(self) -> Vec<String> {
         let Self { call, error, nth } = self;
         let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={nth}"));

@@ -1,5 +1,5 @@
-//! The history of the wallets of a load test: the requests of each client and their responses. After the run, [`check_wallets`]
-//! compares the history with the journal in the database.
+//! The history of the wallets of a load test: the requests of each client and their responses. After the run,
+//! [`check_wallets`] compares the history with the journal in the database.
 
 mod acknowledgements;
 pub mod checker;

@@ -1,6 +1,6 @@
-//! A client cannot find out which users and keys exist. The responses for existing and for unknown users and keys are
-//! equal, and cause the same requests to db-proxy. Durations of responses are not compared, because they differ from
-//! run to run.
+//! A client cannot find out which users and keys exist. Requests about existing and about unknown users and keys
+//! receive equal responses, and cause the same requests to db-proxy. Durations of responses are not compared, because
+//! they differ from run to run.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `buydesk wallet …` and paid orders, against `buydesk up`.
+//! `buydesk wallet …`, against `buydesk up`.
 
 use tests::{buydesk_up::BuydeskUp, platform::OPERATOR_TOKEN, servers::query_text, terminal::Terminal};
 

@@ -52,7 +52,8 @@ impl Depositor {
                 let request = self.client.json(&self.url, deposit("1").to_string()).header("idempotency-key", &key);
                 match try_send(request).await {
                     Ok(response) if response.status == 200 => break,
-                    // An earlier attempt with this key possibly moved the money, so every failure must be `outcome_unknown`.
+                    // An earlier attempt with this key possibly moved the money, so every failure must be
+                    // `outcome_unknown`.
                     Ok(response) => {
                         let problem = response.problem(503, "outcome_unknown");
                         assert_eq!(problem["idempotency_key"], Value::from(key.as_str()));

@@ -1,5 +1,5 @@
 //! The long run of `tests/load/kills`: kills the given number of processes, in rounds. Each round has a new database,
-//! alternately on SQLite and on PostgreSQL. With `--clocks`, the run sets clocks instead of killing processes.
+//! alternately on SQLite and on PostgreSQL. With `--clocks`, the faults of the run are wrong clocks of services.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{process::ExitCode, time::Instant};
@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
         eprintln!("usage: kills [--clocks] [KILLS [SEED]], two whole numbers");
         return ExitCode::FAILURE;
     };
+    let unit = if faults == Faults::ClockJumps { "clock jumps" } else { "kills" };
     let start = Instant::now();
     let (mut killed, mut acknowledged, mut moved, mut violations) = (0, 0, 0, 0);
     let mut servers = process_kills::start_servers(Stack::Servers).await;
@@ -41,11 +42,13 @@ async fn main() -> ExitCode {
         moved += report.moved;
         print!("{}", report.violation_details());
         println!(
-            "{:4} s  {killed} of {planned} kills, {acknowledged} orders, {moved} movements, {violations} violations; round {round}, {stack:?}: {}",
+            "{:4} s  {killed} of {planned} {unit}, {acknowledged} orders, {moved} movements, {violations} violations; round {round}, {stack:?}: {}",
             start.elapsed().as_secs(),
             report.summary()
         );
     }
-    println!("{killed} kills, {acknowledged} orders acknowledged, {moved} movements of money, {violations} violations");
+    println!(
+        "{killed} {unit}, {acknowledged} orders acknowledged, {moved} movements of money, {violations} violations"
+    );
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,5 +1,5 @@
 //! The run of `tests/load/upgrade`: under load, one service of the last release after the other is replaced by this
-//! release, in random order. Then the services are replaced by the last release again.
+//! release, in random order. Then the services, except for db-proxy, are replaced by the last release again.
 #![allow(clippy::unwrap_used, reason = "a panic is how the run fails")]
 
 use std::{
@@ -83,7 +83,8 @@ async fn run_round(stack: Stack, last_release: &Path, mut rng: Rng, print: impl 
     for release in [None, Some(last_release.to_owned())] {
         let mut services = all_replaced.clone();
         if release.is_some() {
-            // The last release does not start on a schema that is newer than its own. This release does.
+            // The last release does not start on a newer schema. This release does, so the next release can remove this
+            // exception.
             services.retain(|service| service.name != platform.db_proxy.name);
         }
         rng.shuffle(&mut services);

@@ -1,6 +1,6 @@
-//! An in-process replacement of price-cache-proxy and db-proxy for price-updater and create-order, in virtual time. Price
-//! records, market snapshots and leases use the real store of price-cache-proxy. For each course, only the observation time
-//! is stored.
+//! An in-process replacement of price-cache-proxy and db-proxy for price-updater and create-order, in virtual time.
+//! Price records, market snapshots and leases use the real store of price-cache-proxy. For each course, only the
+//! observation time is stored.
 
 use std::{
     collections::BTreeMap,

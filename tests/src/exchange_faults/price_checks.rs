@@ -19,7 +19,8 @@ const CURRENCIES: [Currency; 3] = [Currency::EUR, Currency::GBP, Currency::USD];
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum time that a poll waits for sources that do not respond.
 const POLL_TIMEOUT: Duration = Duration::from_secs(4);
-/// Maximum age of a fresh price while enough exchanges work: the publish interval of 15 s, and the time of up to two polls.
+/// Maximum age of a fresh price while enough exchanges work. Prices are published every 15 s, and a price may need two
+/// polls.
 const MAX_FRESH_AGE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(60);
 const PROLONG_LIMIT: Duration = Duration::from_hours(1);
@@ -28,8 +29,8 @@ const TOLERANCE: i128 = 1_000;
 /// The allowed deviation of a price that contains an official daily rate, in millionths. Such rates may differ from
 /// each other by up to 2 %, and may be of an earlier day.
 const DAILY_RATE_TOLERANCE: i128 = 30_000;
-/// The observation of a price may be older than `as_of` by at most this duration. A WebSocket stream confirms an unchanged
-/// price for up to this duration.
+/// A price may be based on a ticker that is older than `as_of` by at most this duration. Heartbeats of a WebSocket
+/// stream can keep a ticker current for this duration after its last update.
 const MAX_OBSERVATION_LAG: Duration = Duration::from_secs(30);
 
 /// A price, and the data to compare it with the market.

@@ -48,13 +48,13 @@ impl Fault {
         ] {
             fault.insert(name.to_owned(), value);
         }
-        // Parsed from text, because decimal numbers are only deserialized from text.
+        // Parsed from JSON text, because decimal numbers cannot be deserialized from a `Value`.
         serde_json::from_str(&Value::from(fault).to_string()).unwrap()
     }
 }
 
-/// Every fault. The faults that make price-updater pause an exchange for a long time are last, because the pause would hide the
-/// next fault.
+/// Every fault. The faults that make price-updater pause an exchange for a long time are last, because the pause would
+/// hide the next fault.
 pub fn all_faults() -> Vec<Fault> {
     let defaults = FaultKind::ALL.iter().map(|&kind| Fault { kind, parameters: Map::new() });
     let variants = VARIANTS
@@ -83,7 +83,8 @@ pub struct Scenario {
     pub length: Duration,
 }
 
-/// Every fault in sequence. Each fault affects all exchanges simultaneously. Each fault lasts as long as its detection takes.
+/// Every fault in sequence. Each fault affects all exchanges simultaneously. Each fault lasts as long as its detection
+/// takes.
 pub fn every_fault_in_sequence(exchanges: &[&str]) -> Scenario {
     const PAUSE: Duration = Duration::from_secs(10);
     let mut length = super::WARM_UP;

@@ -1,8 +1,8 @@
 //! A PostgreSQL cluster: three machines under Patroni in synchronous mode, etcd, and `HAProxy` in front of them.
 //!
-//! Each machine has three [`Link`]s: to etcd, to its PostgreSQL and to its Patroni. When they are cut, the machine cannot
-//! reach etcd, and clients, `HAProxy` and the other machines cannot reach the machine. Only the requests of the test to
-//! Patroni and PostgreSQL bypass the links.
+//! Each machine has three [`Link`]s: to etcd, to its PostgreSQL and to its Patroni. When they are cut, the machine
+//! cannot reach etcd, and clients, `HAProxy` and the other machines cannot reach the machine. Only the requests of the
+//! test to Patroni and PostgreSQL bypass the links.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,7 +21,8 @@ const MACHINES: usize = 3;
 /// How long the cluster may take to start, to elect a primary, and to become redundant again.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(90);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1000);
-/// Duration of the lease of the primary in seconds. Another machine is promoted when the lease of a failed primary expires.
+/// Duration of the lease of the primary in seconds. Another machine is promoted when the lease of a failed primary
+/// expires.
 const LEASE_SECS: u32 = 5;
 
 /// A fault of the primary.
@@ -221,8 +222,8 @@ fn start_etcd(port: &Port) -> Machine {
     let (url, peer_url) = (port.url(), peer_port.url());
     let data = machine.path().join("data");
     let cluster = format!("witness={peer_url}");
-    // With version 3 of etcd's API, Patroni 3.0 renews a lease without a comparison of its holder. A machine that was frozen
-    // would take the lease back from the new primary.
+    // With version 3 of etcd's API, Patroni 3.0 renews a lease without a comparison of its holder. A machine that was
+    // frozen would take the lease back from the new primary.
     let arguments =
         ["--enable-v2", "--name", "witness", "--data-dir", data.to_str().unwrap(), "--listen-client-urls", &url];
     let more =

@@ -16,8 +16,8 @@ use super::{
     stored_state::{StoredOrder, StoredTotals, Terms},
 };
 
-/// The creation time of an order may be later than the end of its request by at most this duration: the orders of one batch get
-/// increasing times, and some of these times are ahead of the clock.
+/// The creation time of an order may be later than the end of its request by at most this duration: the orders of one
+/// batch get increasing times, and some of these times are ahead of the clock.
 const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// Returns every violation once, sorted by kind.
@@ -41,8 +41,8 @@ pub fn check_keys(history: &History, stored: &StoredState) -> Vec<Violation> {
     checker.into_violations()
 }
 
-/// Checks the stored orders, one at a time. Sequence numbers must have no gap, and creation times must increase. The sum must not exceed
-/// the limit. The totals must be the number and the sum of the orders.
+/// Checks the stored orders, one at a time. Sequence numbers must have no gap, and creation times must increase. The
+/// sum must not exceed the limit. The totals must be the number and the sum of the orders.
 #[derive(Debug)]
 pub struct SequenceChecker {
     limit: i64,
@@ -143,8 +143,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that quotes are stored as clients received them, and that no quote reserves anything at the end of the run. At most one
-    /// order may take a quote, and the order must have the terms and the user of the quote.
+    /// Checks that quotes are stored as clients received them, and that no quote reserves anything at the end of the
+    /// run. At most one order may take a quote, and the order must have the terms and the user of the quote.
     fn check_quotes(&mut self, history: &History) {
         let stored: BTreeMap<_, _> = self.stored.quotes.iter().map(|quote| (quote.id, quote)).collect();
         for received in &history.quotes {
@@ -195,8 +195,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the orders that fill the limit at the end of the run. An order of one satoshi must be refused. An order that was refused
-    /// because of the limit must be larger than the remaining bitcoin.
+    /// Checks the orders that fill the limit at the end of the run. An order of one satoshi must be refused. An order
+    /// that was refused because of the limit must be larger than the remaining bitcoin.
     fn check_limit_is_filled(&mut self, history: &History) {
         let is_over_limit =
             |attempt: &&Attempt| matches!(attempt.outcome, Outcome::Refused { code: Code::LimitExceeded, .. });
@@ -212,8 +212,9 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the responses to the attempts with one key. An acknowledged order must be stored as acknowledged. All acknowledgements
-    /// must be the same, but at most one may report a new order. The last attempt must have a final outcome.
+    /// Checks the responses to the attempts with one key. An acknowledged order must be stored as acknowledged. All
+    /// acknowledgements must be the same, but at most one may report a new order. The last attempt must have a final
+    /// outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&Attempt], by_id: &BTreeMap<String, &StoredOrder>) {
         let key = || key.to_owned();
         let (mut first_body, mut created) = (None, 0);
@@ -247,8 +248,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that one key has at most one order, and that a client requested the order. At least one request must have a response that
-    /// agrees with the order. The response to the last request must not deny the order.
+    /// Checks that one key has at most one order, and that a client requested the order. At least one request must have
+    /// a response that agrees with the order. The response to the last request must not deny the order.
     fn check_orders_of_key(&mut self, key: &str, attempts: &[&Attempt], orders: &[&StoredOrder]) {
         for pair in orders.windows(2) {
             let (first, second) = (pair[0].seq, pair[1].seq);
@@ -332,8 +333,8 @@ fn requests_order(attempt: &Attempt, stored: &StoredOrder) -> bool {
     }
 }
 
-/// Whether the outcome permits that the attempt placed an order that was created at `created_at`. The attempt must have started before
-/// that time.
+/// Whether the outcome permits that the attempt placed an order that was created at `created_at`. The attempt must have
+/// started before that time.
 fn may_have_placed(attempt: &Attempt, created_at: Timestamp) -> bool {
     match attempt.outcome {
         Outcome::Placed { .. } => created_at <= attempt.end.plus(CREATED_AT_TOLERANCE),

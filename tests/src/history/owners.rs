@@ -1,4 +1,5 @@
-//! The orders that clients saw. No client may see an order of another owner. A complete list must contain each order of its client.
+//! The orders that clients saw. No client may see an order of another owner. A complete list must contain each order of
+//! its client.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -88,8 +88,8 @@ impl StoredState {
         Ok(Self { orders, ..rest })
     }
 
-    /// Passes every order to `visit`, by sequence number, without storing the orders in memory. Returns the state without
-    /// orders.
+    /// Passes every order to `visit`, by sequence number, without storing the orders in memory. Returns the state
+    /// without orders.
     pub async fn visit_orders(database_url: &str, mut visit: impl FnMut(StoredOrder)) -> sqlx::Result<Self> {
         let mut reader = Reader::open(database_url).await?;
         let dialect = reader.dialect();

@@ -158,13 +158,15 @@ impl fmt::Display for Violation {
             Self::ReservationNotReleased { satoshi } => {
                 write!(
                     f,
-                    "RESERVATION NOT RELEASED: {satoshi} satoshi are reserved, and every quote was taken or expired"
+                    "RESERVATION NOT RELEASED: {satoshi} satoshi are reserved, or a quote is held, after every quote has expired"
                 )
             }
             Self::LimitNotFilled { left } => {
                 write!(f, "LIMIT NOT FILLED: an order was refused that fits into the remaining {left} satoshi")
             }
-            Self::LimitNotProbed => write!(f, "LIMIT NOT PROBED: the run ended before the limit was reached"),
+            Self::LimitNotProbed => {
+                write!(f, "LIMIT NOT PROBED: no order of one satoshi was refused because of the limit")
+            }
         }
     }
 }

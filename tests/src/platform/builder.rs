@@ -141,7 +141,8 @@ impl PlatformBuilder {
         self
     }
 
-    /// Returns from [`PlatformBuilder::start`] before the services are ready, for tests that provide a dependency later.
+    /// Returns from [`PlatformBuilder::start`] before the services are ready, for tests that provide a dependency
+    /// later.
     #[must_use]
     pub fn without_readiness_check(mut self) -> Self {
         self.wait_until_ready = false;
@@ -153,8 +154,8 @@ impl PlatformBuilder {
         self.ports[service].address()
     }
 
-    /// Calls [`Platform::start_order_services`], and puts the default prices into the cache. [`PlatformBuilder::without_readiness_check`]
-    /// and [`PlatformBuilder::without_prices`] change this.
+    /// Calls [`Platform::start_order_services`], and puts the default prices into the cache.
+    /// [`PlatformBuilder::without_readiness_check`] and [`PlatformBuilder::without_prices`] change this.
     pub async fn start(mut self) -> Platform {
         let database = match self.external_database.take() {
             Some(url) => Database::External { url },
@@ -245,7 +246,8 @@ struct InstanceFactory {
     ports: BTreeMap<&'static str, Port>,
     variables: Variables,
     process_folder: Option<PathBuf>,
-    /// The internal token, from which the tokens of each service are derived. `None` if every service receives the internal token.
+    /// The internal token, from which the tokens of each service are derived. `None` if every service receives the
+    /// internal token.
     own_tokens: Option<Secret>,
     own_clocks: bool,
 }

@@ -49,7 +49,7 @@ pub struct Instance {
     pub name: &'static str,
     port: Port,
     variables: Variables,
-    start_in_process: fn(Env, u16) -> StartFuture,
+    start_in_test_process: fn(Env, u16) -> StartFuture,
     /// The working directory of the process. `None` if the service runs in the test process.
     process_folder: Option<PathBuf>,
     /// The folder with the binary of another release. `None` if the binary of this build is used.
@@ -64,14 +64,14 @@ pub struct Instance {
 impl Instance {
     /// An instance that is not started. With `process_folder` it runs as a process with that working directory.
     pub fn new<S: Service + 'static>(port: Port, variables: Variables, process_folder: Option<PathBuf>) -> Self {
-        let start_in_process = |env, port| -> StartFuture { Box::pin(start_in_process::<S>(env, port)) };
+        let start_in_test_process = |env, port| -> StartFuture { Box::pin(start_in_test_process::<S>(env, port)) };
         let (name, state, programs) = (S::NAME, Mutex::new(State::Stopped), std::sync::Mutex::default());
         let launcher = Vec::new();
-        Self { name, port, variables, start_in_process, process_folder, programs, launcher, clock: None, state }
+        Self { name, port, variables, start_in_test_process, process_folder, programs, launcher, clock: None, state }
     }
 
-    /// Gives the instance a clock that [`Instance::set_clock_offset`] sets. The instance must have a process folder, and must
-    /// not run yet.
+    /// Gives the instance a clock that [`Instance::set_clock_offset`] sets. The instance must have a process folder,
+    /// and must not run yet.
     #[must_use]
     pub fn with_own_clock(mut self) -> Self {
         let folder = self.process_folder.as_ref().expect("an instance with its own clock runs as a process");
@@ -79,8 +79,8 @@ impl Instance {
         self
     }
 
-    /// Sets the wall clock of the process this many seconds ahead of the real time, or behind it if the number is negative. The
-    /// monotonic clock of the process does not change. Panics unless the instance has its own clock.
+    /// Sets the wall clock of the process this many seconds ahead of the real time, or behind it if the number is
+    /// negative. The monotonic clock of the process does not change. Panics unless the instance has its own clock.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.clock.as_ref().expect("the instance has its own clock").set_offset(seconds);
     }
@@ -93,7 +93,8 @@ impl Instance {
         self.launcher = launcher;
     }
 
-    /// From the next start on, uses the binary of another release in this folder. `None` means the binary of this build.
+    /// From the next start on, uses the binary of another release in this folder. `None` means the binary of this
+    /// build.
     pub fn use_programs_of(&self, folder: Option<PathBuf>) {
         *self.programs.lock().unwrap() = folder;
     }
@@ -130,7 +131,7 @@ impl Instance {
             name: self.name,
             port,
             variables,
-            start_in_process: self.start_in_process,
+            start_in_test_process: self.start_in_test_process,
             process_folder: self.process_folder.clone(),
             programs: std::sync::Mutex::new(self.programs.lock().unwrap().clone()),
             launcher: Vec::new(),
@@ -155,7 +156,7 @@ impl Instance {
         let mut variables = self.variables.clone();
         variables.insert(port_variable(self.name), self.port.number.to_string());
         *state = match &self.process_folder {
-            None => State::Task((self.start_in_process)(Env::from_pairs(variables), self.port.number).await),
+            None => State::Task((self.start_in_test_process)(Env::from_pairs(variables), self.port.number).await),
             Some(folder) => {
                 variables.extend(self.clock.iter().flat_map(ProcessClock::variables));
                 let binary = self.binary();
@@ -204,8 +205,8 @@ impl Instance {
         }
     }
 
-    /// Suspends the process. Its connections stay open, and it does not respond until [`Instance::thaw`]. Panics unless the
-    /// instance runs in its own process.
+    /// Suspends the process. Its connections stay open, and it does not respond until [`Instance::thaw`]. Panics unless
+    /// the instance runs in its own process.
     pub async fn freeze(&self) {
         self.signal("STOP").await;
     }
@@ -246,7 +247,7 @@ impl Instance {
     }
 }
 
-async fn start_in_process<S: Service + 'static>(mut env: Env, port: u16) -> RunningTask {
+async fn start_in_test_process<S: Service + 'static>(mut env: Env, port: u16) -> RunningTask {
     let config = S::configure(&mut env);
     let server_config = ServerConfig::from_env(&mut env);
     env.finish().unwrap();

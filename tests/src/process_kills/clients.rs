@@ -32,9 +32,9 @@ use crate::{
 const RETRY_PAUSE_MILLIS: std::ops::Range<u64> = 5..40;
 /// A client retries for at most this time, which is longer than an outage of a process.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
-/// A random order has at most this fraction of the difference between the target and the acknowledged bitcoin, or three
-/// satoshi. So the clients together exceed the target only slightly. When they fill the limit, each order has this
-/// fraction of the remaining bitcoin.
+/// The largest random order is the difference between the target and the acknowledged bitcoin, divided by this number,
+/// but at least three satoshi. So the clients together exceed the target only slightly. When they fill the limit, each
+/// order is the remaining bitcoin divided by this number.
 const TARGET_DIVISOR: i64 = 32;
 
 pub struct Client {
@@ -87,7 +87,8 @@ impl Client {
             let key = self.new_key();
             match self.rng.u32(0..26) {
                 20..=23 => self.read_orders().await,
-                // An order that a wallet pays. For kind 25, two concurrent requests. The wallet may have too little money.
+                // An order that a wallet pays. For kind 25, two concurrent requests. The wallet may have too little
+                // money.
                 kind @ 24..=25 => {
                     let Some(wallets) = self.connection.wallets else { continue };
                     let (amount, credited) = (self.random_dollars(), wallets.credited.filter(|_| self.rng.bool()));

@@ -32,7 +32,7 @@ pub struct Progress {
     is_finished: AtomicBool,
     acknowledged_orders: AtomicUsize,
     acknowledged_sats: AtomicI64,
-    /// The number of outcomes of every kind.
+    /// The number of outcomes, final or not.
     outcomes: AtomicUsize,
     /// Every acknowledged order, in the order of the responses.
     acknowledged: Mutex<Vec<Order>>,
@@ -101,7 +101,7 @@ impl Progress {
         }
     }
 
-    /// Waits for `count` more outcomes of any kind.
+    /// Waits for `count` more outcomes, final or not.
     pub async fn wait_for_outcomes(&self, count: usize, limit: Duration) {
         let target = self.outcomes.load(Relaxed) + count;
         wait_until("requests are answered", limit, async || (self.outcomes.load(Relaxed) >= target).then_some(()))
@@ -156,8 +156,8 @@ impl Progress {
         wait_until("a request is answered with database_unavailable", limit, answered).await;
     }
 
-    /// How much bitcoin should be ordered at this time, in satoshi. The target grows with the number of kills and reaches the
-    /// limit after nine tenths of them. So during the last kills, the clients compete for the last satoshi.
+    /// How much bitcoin should be ordered at this time, in satoshi. The target grows with the number of kills and
+    /// reaches the limit after nine tenths of them. So during the last kills, the clients compete for the last satoshi.
     pub fn target_sats(&self) -> i64 {
         let (finished, planned) = (self.finished_kills.load(Relaxed), self.planned_kills.max(1));
         let per_mille = i64::try_from(finished * 1000 / planned).unwrap();

@@ -1,5 +1,5 @@
-//! The processes that are killed: every service that an order or a movement passes through, nginx in front of them, PostgreSQL and
-//! Redis.
+//! The processes that are killed: every service that an order or a movement passes through, nginx in front of them,
+//! PostgreSQL and Redis.
 
 use std::time::Duration;
 
@@ -88,8 +88,9 @@ impl<'a> Targets<'a> {
         vec![self.platform.wallets.url(""), self.second_wallets.url(""), self.nginx.url("")]
     }
 
-    /// Kills and restarts processes until the planned number of kills is reached. One task kills create-order, wallets, nginx, the price
-    /// cache and its Redis while another kills db-proxy and PostgreSQL. Returns when everything is running again.
+    /// Kills and restarts processes until the planned number of kills is reached. One task kills create-order, wallets,
+    /// nginx, the price cache and its Redis while another kills db-proxy and PostgreSQL. Returns when everything is
+    /// running again.
     pub async fn kill_until_done(&mut self, progress: &Progress) {
         let Self { platform, second_db_proxy, second_create_order, second_wallets, nginx, servers, seed } = self;
         let (postgres, redis) = match servers {
@@ -109,8 +110,8 @@ impl<'a> Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Sets the clock of one service after another wrong by one of [`CLOCK_OFFSETS`], and corrects the clock again. Stops at the
-    /// planned number of jumps. The first round of each offset sets the clocks of running services. The
+    /// Sets the clock of one service after another wrong by one of [`CLOCK_OFFSETS`], and corrects the clock again.
+    /// Stops at the planned number of jumps. The first round of each offset sets the clocks of running services. The
     /// second round of each offset kills a service before each change of its clock, and starts it afterwards. Returns
     /// when every clock is correct again.
     pub async fn set_clocks_until_done(&mut self, progress: &Progress) {
@@ -219,8 +220,9 @@ async fn wait_for_random_moment(progress: &Progress, rng: &mut Rng) {
     tokio::time::sleep(Duration::from_micros(rng.u64(0..MAX_DELAY_MICROS))).await;
 }
 
-/// Puts prices into the cache, which may have lost its prices. The dollar price stays the same, because the clients compute bitcoin
-/// amounts from it. The other prices change, so that a replay that is computed again differs from the first response.
+/// Puts prices into the cache, which may have lost its prices. The dollar price stays the same, because the clients
+/// compute bitcoin amounts from it. The other prices change, so that a replay that is computed again differs from the
+/// first response.
 pub async fn put_changed_prices(platform: &Platform, rng: &mut Rng) {
     let (eur, gbp) = (format!("84000.{:02}", rng.u32(0..100)), format!("72345.{:08}", rng.u32(0..100_000_000)));
     let prices = [("EUR", eur.as_str()), ("GBP", gbp.as_str()), ("USD", "100000000")];

@@ -1,4 +1,5 @@
-//! Clients that deposit, withdraw and transfer money, and retry with the same idempotency key until the outcome is final.
+//! Clients that deposit, withdraw and transfer money, and retry with the same idempotency key until the outcome is
+//! final.
 
 use std::{
     sync::Arc,
@@ -209,8 +210,8 @@ impl WalletClient {
         Money::new(currency, units).unwrap()
     }
 
-    /// A movement of a wallet of the client. The movement is refused if the balance does not permit it. A transfer is also
-    /// refused if both wallets are the same wallet or have different currencies.
+    /// A movement of a wallet of the client. The movement is refused if the balance does not permit it. A transfer is
+    /// also refused if both wallets are the same wallet or have different currencies.
     fn random_movement(&mut self) -> RequestedMovement {
         let Wallet { id: wallet, currency, .. } = self.own_wallet();
         let amount = self.random_amount(currency);
@@ -223,8 +224,8 @@ impl WalletClient {
         }
     }
 
-    /// A movement that is usually refused: a withdrawal of more than the balance, or a transfer from a random wallet, which can
-    /// belong to another owner.
+    /// A movement that is usually refused: a withdrawal of more than the balance, or a transfer from a random wallet,
+    /// which can belong to another owner.
     fn refused_movement(&mut self) -> RequestedMovement {
         let (own, other) = (self.own_wallet(), self.any_wallet());
         if self.rng.bool() {

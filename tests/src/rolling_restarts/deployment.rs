@@ -83,8 +83,8 @@ impl Deployment {
         instance.start().await;
         instance.wait_until_ready().await;
         if part.is_public {
-            // nginx sends no request to the instance for some seconds after its port was closed. In this time, the other instance
-            // must not be replaced.
+            // nginx sends no request to the instance for some seconds after its port was closed. In this time, the
+            // other instance must not be replaced.
             wait_until("nginx sends requests to the new instance", RETURN_LIMIT, async || {
                 self.has_served(instance).await.then_some(())
             })

@@ -13,8 +13,8 @@ const MAX_FAILURES: usize = 20;
 #[derive(Debug)]
 pub(super) enum RequestOutcome {
     Success,
-    /// A request that is safe to repeat failed, or a request for a quote received neither 201 nor 503. The text describes
-    /// the response.
+    /// A request that is safe to repeat failed, or a request for a quote received neither 201 nor 503. The text
+    /// describes the response.
     Failed(String),
     /// A request that is not safe to repeat received 503 or no response.
     FailedUnrepeatable,

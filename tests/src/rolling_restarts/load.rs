@@ -130,8 +130,8 @@ struct Customers {
 impl Customers {
     /// Sends a request of a random kind. Orders and movements are retried until their outcome is final.
     ///
-    /// Returns `Success` only if the first attempt succeeded. A request whose connection was closed is sent again immediately, one
-    /// time. Both count as one attempt.
+    /// Returns `Success` only if the first attempt succeeded. A request whose connection was closed is sent again
+    /// immediately, one time. Both count as one attempt.
     async fn send_request(&self, mut rng: Rng) -> RequestOutcome {
         let connection = &self.connections[rng.usize(0..self.connections.len())];
         let identity = &connection.identity;
@@ -200,8 +200,8 @@ impl Customers {
         }
     }
 
-    /// Deposits, withdraws or transfers. A refusal counts as a success here. The check of the history decides whether the refusal
-    /// was correct.
+    /// Deposits, withdraws or transfers. A refusal counts as a success here. The check of the history decides whether
+    /// the refusal was correct.
     async fn move_money(&self, connection: &WalletConnection, rng: &mut Rng) -> RequestOutcome {
         let (requested, key, first_start) = (random_movement(connection, rng), self.new_key(), Instant::now());
         let (identity, mut answer, mut is_repeated) = (&connection.identity, RequestOutcome::Success, false);
@@ -275,8 +275,9 @@ impl Customers {
         if self.repeats(&response) { try_send(request()).await } else { response }
     }
 
-    /// Whether the request is sent again immediately because its connection was closed. Counts these repetitions. nginx closes
-    /// connections when it is reloaded or replaced. HTTP clients then repeat an idempotent request (RFC 9110, section 9.2.2).
+    /// Whether the request is sent again immediately because its connection was closed. Counts these repetitions. nginx
+    /// closes connections when it is reloaded or replaced. HTTP clients then repeat an idempotent request (RFC 9110,
+    /// section 9.2.2).
     fn repeats(&self, response: &reqwest::Result<Response>) -> bool {
         let is_closed = response.as_ref().is_err_and(|error| !error.is_timeout());
         if is_closed {

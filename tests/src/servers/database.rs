@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::{environment::required_variable, stack::Stack};
 
-/// The database of a test. A `Sqlite` or `Postgres` database is empty at first, and is deleted when this value is dropped.
+/// The database of a test. A `Sqlite` or `Postgres` database is empty at first, and is deleted when this value is
+/// dropped.
 pub enum Database {
     /// A file in a temporary folder.
     Sqlite(TempDir),
@@ -69,8 +70,8 @@ impl Database {
         after_user.split_once('/').expect("the URL names a database").0.to_owned()
     }
 
-    /// The value for `DATABASE_URL` with `addresses` in place of the address of the server. `addresses` is `HOST:PORT`, or a list
-    /// separated by commas.
+    /// The value for `DATABASE_URL` with `addresses` in place of the address of the server. `addresses` is `HOST:PORT`,
+    /// or a list separated by commas.
     pub fn url_at(&self, addresses: &str) -> String {
         self.url().replace(&self.server_address(), addresses)
     }

@@ -13,8 +13,8 @@ use super::Port;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Forwards the connections on its own port to a target. While the link is cut, connections stay open and transfer nothing, as
-/// during a failure of the network. Bytes that are sent while the link is cut arrive when it is restored.
+/// Forwards the connections on its own port to a target. While the link is cut, connections stay open and transfer
+/// nothing, as during a failure of the network. Bytes that are sent while the link is cut arrive when it is restored.
 pub struct Link {
     port: Port,
     target: Arc<Mutex<String>>,

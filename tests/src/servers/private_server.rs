@@ -62,7 +62,8 @@ impl PrivateServer {
     pub async fn postgres_with_disk(disk: &SmallDisk) -> Self {
         const DATABASE: &str = "on_small_disk";
         let mut launcher = disk.launcher();
-        // PostgreSQL refuses to run as root. After the mount, the process is root until this second `unshare` changes its user.
+        // PostgreSQL refuses to run as root. After the mount, the process is root until this second `unshare` changes
+        // its user.
         launcher.extend(["/usr/bin/unshare", "--user", "--map-user=1000", "--map-group=1000", "--"].map(str::to_owned));
         let mut server = Self::new_postgres(launcher).started().await;
         let mut connection = PgConnection::connect(&server.url()).await.unwrap();

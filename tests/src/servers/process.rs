@@ -157,7 +157,8 @@ pub(crate) fn child_processes(parent: u32) -> Vec<u32> {
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let is_child = |id: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // The command name in parentheses may contain any character. The state and the parent's id follow after the name.
+        // The command name in parentheses may contain any character. The state and the parent's id follow after the
+        // name.
         let after_name = stat.rsplit_once(')').map_or("", |(_, after)| after);
         after_name.split_whitespace().nth(1) == Some(&parent.to_string())
     };
@@ -169,8 +170,8 @@ pub fn runs_as_root() -> bool {
     server_user().is_some()
 }
 
-/// The user that private servers run as, from `TEST_SERVER_USER`. `None` if the variable is empty: private servers then run as the
-/// user of the tests.
+/// The user that private servers run as, from `TEST_SERVER_USER`. `None` if the variable is empty: private servers then
+/// run as the user of the tests.
 pub fn server_user() -> Option<ProcessUser> {
     let user = required_variable("TEST_SERVER_USER");
     let id = |flag: &str| {

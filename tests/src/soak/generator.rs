@@ -1,5 +1,5 @@
-//! Clients that place orders, pay some of them from wallets, transfer money, request quotes, and read orders and courses, as fast as
-//! they can or at a fixed rate.
+//! Clients that place orders, pay some of them from wallets, transfer money, request quotes, and read orders and
+//! courses, as fast as they can or at a fixed rate.
 
 use std::{
     sync::{
@@ -32,16 +32,16 @@ pub const CLIENTS: u64 = 64;
 /// A client retries an order or a transfer for at most this time.
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// The amounts of orders in ten-thousandths. They are so small that a run does not reach the limit over all orders. Each amount
-/// buys more than one satoshi at every price.
+/// The amounts of orders in ten-thousandths. They are so small that a run does not reach the limit over all orders.
+/// Each amount buys more than one satoshi at every price.
 const AMOUNTS_E4: std::ops::Range<i64> = 100..50_000;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Rate {
     /// Each client sends its next request when the previous request is answered.
     Full,
-    /// Requests are due at fixed intervals. If every client is waiting for a response when a request is due, the next free client
-    /// sends the request.
+    /// Requests are due at fixed intervals. If every client is waiting for a response when a request is due, the next
+    /// free client sends the request.
     PerSecond(u64),
 }
 
@@ -242,8 +242,8 @@ impl SoakClient {
         self.response_with_status(self.http.request("GET", url), 200).await;
     }
 
-    /// The response if it has the expected status. Records a 503 and a missing response as a failure, and every other status as
-    /// a violation.
+    /// The response if it has the expected status. Records a 503 and a missing response as a failure, and every other
+    /// status as a violation.
     async fn response_with_status(&self, request: RequestBuilder, status: u16) -> Option<Response> {
         match try_send(request).await {
             Ok(response) if response.status == status => return Some(response),

@@ -1,5 +1,5 @@
-//! The responses to the clients of a run, in bounded memory: a count, a sum and a digest of all acknowledged orders, and the
-//! full history of a sample of the keys.
+//! The responses to the clients of a run, in bounded memory: a count, a sum and a digest of all acknowledged orders,
+//! and the full history of a sample of the keys.
 
 mod digest;
 mod latencies;
@@ -32,7 +32,8 @@ const SAMPLE_RATIO: u64 = 256;
 const MAX_FAILED_KEYS: usize = 10_000;
 /// A client reads one of this many newest orders.
 const RECENT_ORDERS: usize = 4_096;
-/// Maximum number of violations of each kind that are reported: violations in responses, unrequested orders, missing orders.
+/// Maximum number of violations of each kind that are reported: violations in responses, unrequested orders, missing
+/// orders.
 const MAX_VIOLATIONS: usize = 20;
 const KEY_PREFIX: &str = "soak-";
 
@@ -83,7 +84,8 @@ impl RunRecorder {
         self.latencies.record(latency);
     }
 
-    /// Records that an attempt received a 503 or no response, or that an attempt to place an order had no final outcome.
+    /// Records that an attempt received a 503 or no response, or that an attempt to place an order had no final
+    /// outcome.
     pub fn record_failure(&self) {
         self.failed.fetch_add(1, Relaxed);
     }
@@ -149,7 +151,8 @@ impl RunRecorder {
         self.latencies.take()
     }
 
-    /// Compares the digest of all acknowledged orders and the recorded histories with the database. Returns the violations.
+    /// Compares the digest of all acknowledged orders and the recorded histories with the database. Returns the
+    /// violations.
     pub async fn check(&self, database_url: &str, limit: Sats) -> Vec<String> {
         let mut check = StoredOrdersCheck::new(&self.records().history, self.next_key.load(Relaxed), limit);
         let rest = StoredState::visit_orders(database_url, |order| check.visit(order)).await.unwrap();

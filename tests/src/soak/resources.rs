@@ -7,8 +7,8 @@ use std::fs;
 
 use crate::{Platform, Stack};
 
-/// From the second quarter of a run to the last quarter, memory may grow by this share or by [`MEMORY_MARGIN_KIB`], whichever is
-/// more. Allocators return pages late, and buffers keep the size of their largest content.
+/// From the second quarter of a run to the last quarter, memory may grow by this share or by [`MEMORY_MARGIN_KIB`],
+/// whichever is more. Allocators return pages late, and buffers keep the size of their largest content.
 const MEMORY_MARGIN_PERCENT: u64 = 10;
 /// See [`MEMORY_MARGIN_PERCENT`].
 const MEMORY_MARGIN_KIB: u64 = 4 * 1024;
@@ -113,8 +113,8 @@ impl Quarters {
     }
 }
 
-/// Describes the growth from the second quarter to the last quarter if it exceeds the margins. A run that is too short for
-/// quarters is a violation too.
+/// Describes the growth from the second quarter to the last quarter if it exceeds the margins. A run that is too short
+/// for quarters is a violation too.
 fn growth(samples: &[Sample], bounded_caches_kib: u64) -> Option<String> {
     let Some(Quarters { second, last }) = Quarters::of(samples) else {
         return Some(format!("TOO SHORT: {} samples, fewer than {MIN_SAMPLES}", samples.len()));

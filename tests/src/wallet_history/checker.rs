@@ -105,8 +105,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that every acknowledged movement is stored as acknowledged, and that all acknowledgements are the same. At most one
-    /// acknowledgement reports a new movement, and the last attempt has a final outcome.
+    /// Checks that every acknowledged movement is stored as acknowledged, and that all acknowledgements are the same.
+    /// At most one acknowledgement reports a new movement, and the last attempt has a final outcome.
     fn check_responses(&mut self, key: &str, attempts: &[&MoveAttempt]) {
         let key = || key.to_owned();
         let (mut first_body, mut new) = (None, 0);
@@ -165,8 +165,9 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the movements of one key. There is at most one movement, and the owner of the wallet requested it. The response to at
-    /// least one request agrees with the movement, and the response to the last request does not deny the movement.
+    /// Checks the movements of one key. There is at most one movement, and the owner of the wallet requested it. The
+    /// response to at least one request agrees with the movement, and the response to the last request does not deny
+    /// the movement.
     fn check_movements_of_key(&mut self, key: &str, attempts: &[&MoveAttempt], movements: &[KeyMovement<'_>]) {
         for pair in movements.windows(2) {
             let (first, second) = (pair[0].id, pair[1].id);
@@ -299,7 +300,8 @@ impl Checker<'_> {
         self.times == EntryTimes::Wrong || attempt.start <= movement.created_at.plus(CREATED_AT_LAG)
     }
 
-    /// Whether the attempt may have moved the money: it started before the movement, and its response does not deny the movement.
+    /// Whether the response to the attempt agrees with the movement. [`Checker::may_precede`] checks the start of the
+    /// attempt.
     fn may_have_moved(&self, attempt: &MoveAttempt, movement: &StoredMovement) -> bool {
         match attempt.outcome {
             MoveOutcome::Moved { .. } => {

@@ -72,8 +72,9 @@ fn check_movement(id: MovementId, movement: &StoredMovement, violations: &mut Ve
     }
 }
 
-/// Checks the entries of a wallet. Their numbers have no gap, and their times increase. The balance after an entry is the sum of the
-/// amounts so far, and not negative. The wallet has the balance after its last entry, and the right number of entries.
+/// Checks the entries of a wallet. Their numbers have no gap, and their times increase. The balance after an entry is
+/// the sum of the amounts so far, and not negative. The wallet has the balance after its last entry, and the right
+/// number of entries.
 fn check_wallet(
     wallet: WalletId,
     stored: &StoredWallet,

@@ -43,7 +43,8 @@ impl Orders<'_> {
         })
     }
 
-    /// Checks that each order that a wallet paid has a movement with its amounts, and that each movement of an order has an order.
+    /// Checks that each order that a wallet paid has a movement with its amounts, and that each movement of an order
+    /// has an order.
     pub fn check_payments(&self, journal: &StoredJournal) -> Vec<WalletViolation> {
         let paid = self.stored.iter().filter_map(|stored| Some((stored, stored.order.wallets()?)));
         let paid: BTreeMap<_, _> =
@@ -61,7 +62,8 @@ impl Orders<'_> {
         violations
     }
 
-    /// Checks each order that was refused because of the balance: at that time, the wallet had less than the amount of the order.
+    /// Checks each order that was refused because of the balance: at that time, the wallet had less than the amount of
+    /// the order.
     pub fn check_refusals(&self, timelines: &Timelines) -> Vec<WalletViolation> {
         let mut starts: BTreeMap<(ClientUser, &str), Timestamp> = BTreeMap::new();
         for attempt in self.attempts {
@@ -90,7 +92,8 @@ impl Orders<'_> {
     }
 }
 
-/// Whether the movement takes the amount of the order from the wallet that pays, and adds its bitcoin to the credited wallet.
+/// Whether the movement takes the amount of the order from the wallet that pays, and adds its bitcoin to the credited
+/// wallet.
 fn is_payment_of(movement: &StoredMovement, stored: &StoredOrder, wallets: OrderWallets) -> bool {
     let (fiat, amount) = (stored.order.currency, stored.order.amount.ten_thousandths());
     let mut expected: Vec<Line> = vec![(Some(wallets.paying), fiat, -amount), (None, fiat, amount)];

@@ -145,7 +145,7 @@ fn detects_change_of_a_wallet_of_another_owner() {
 
 #[test]
 fn detects_balance_that_the_wallet_never_had() {
-    assert_detected(PlantedBug::StaleRead, |violation| matches!(violation, V::BalanceNeverHeld { .. }));
+    assert_detected(PlantedBug::WrongRead, |violation| matches!(violation, V::BalanceNeverHeld { .. }));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use common::{
 
 use super::journal::{StoredAccount, StoredJournal};
 
-/// The time of an entry may be later than the response to its request by at most this duration: the entries of one wallet in a batch
-/// get increasing times, and some of these times are ahead of the clock.
+/// The time of an entry may be later than the response to its request by at most this duration: the entries of one
+/// wallet in a batch get increasing times, and some of these times are ahead of the clock.
 pub const CREATED_AT_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// The time of an entry may be earlier than its request by at most this duration: db-proxy computes the time from its
@@ -95,9 +95,9 @@ impl Timelines {
 
     /// Whether a request between `start` and `end` may have seen this balance of the wallet.
     ///
-    /// The first possible balance is the balance after the last change that was acknowledged before `start`. The last possible
-    /// balance is the balance after the last change whose time is at most [`CREATED_AT_TOLERANCE`] after `end`. If the times are
-    /// wrong, the last possible balance is the newest balance of the wallet.
+    /// The first possible balance is the balance after the last change that was acknowledged before `start`. The last
+    /// possible balance is the balance after the last change whose time is at most [`CREATED_AT_TOLERANCE`] after
+    /// `end`. If the times are wrong, the last possible balance is the newest balance of the wallet.
     pub fn may_have_had(&self, wallet: WalletId, balance: i64, start: Timestamp, end: Timestamp) -> bool {
         let empty = Timeline::default();
         let Timeline { changes, acknowledged } = self.wallets.get(&wallet).unwrap_or(&empty);

@@ -38,7 +38,7 @@ pub enum WalletViolation {
     NotTheOwner { key: String, id: MovementId, wallet: WalletId },
     /// The stored balance is not the sum of the entries.
     WrongBalance { wallet: WalletId, balance: i64, sum: i64 },
-    /// The stored number of entries is not the number of entries.
+    /// The entry count in the row of the wallet differs from the number of its stored entries.
     WrongEntryCount { wallet: WalletId, stored: i64, entries: usize },
     /// A number of an entry is missing or used twice.
     NumberGap { wallet: WalletId, after: i64, next: i64 },
@@ -149,7 +149,7 @@ impl fmt::Display for WalletViolation {
             Self::OrphanedEntry { movement } => {
                 write!(
                     f,
-                    "ORPHANED ENTRY: an entry of movement {movement} has no movement, no wallet or another currency"
+                    "ORPHANED ENTRY: movement {movement} or the wallet of its entry is not stored, or the wallet has another currency"
                 )
             }
             Self::NotBalanced { movement, currency, sum } => {
@@ -171,7 +171,7 @@ impl fmt::Display for WalletViolation {
                 )
             }
             Self::OrderMovementDiffers { order } => {
-                write!(f, "WRONG PAYMENT: the movement of order {order} is missing, or differs from the order")
+                write!(f, "WRONG PAYMENT: order {order} and its movement differ, or only one of the two is stored")
             }
             Self::VerificationDiffers { reported, stored } => {
                 write!(f, "WRONG VERIFICATION: verify reported {reported}, and {stored} are stored")

@@ -22,7 +22,7 @@ use super::{keys, new_user, unknown_user};
 
 on_both_stacks!(
     users_service_manages_users_and_keys,
-    services_that_authenticate_keys_read_no_users,
+    services_that_may_read_keys_may_not_read_users,
     invalid_requests_name_the_field,
 );
 
@@ -92,7 +92,7 @@ async fn users_service_manages_users_and_keys(stack: Stack) {
     assert!(matches!(unknown, DirectoryError::KeyNotFound), "{unknown:?}");
 }
 
-async fn services_that_authenticate_keys_read_no_users(stack: Stack) {
+async fn services_that_may_read_keys_may_not_read_users(stack: Stack) {
     let platform = Platform::start(stack).await;
     let admin = client_of(&platform, Caller::USERS);
     let user = admin.create_user(&new_user("ada@example.org")).await.unwrap();

@@ -89,7 +89,7 @@ async fn key_is_found_by_its_prefix_with_its_hash_and_its_user(stack: Stack) {
     assert_eq!(code(other_process.key_record(&secret().prefix()).await), Some(Code::NotFound));
 }
 
-/// A client repeats a request whose response was lost.
+/// Several processes store the same key concurrently.
 async fn repeated_key_is_stored_once(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let user = fixture.create_user("ada@example.org").await;
@@ -226,7 +226,7 @@ async fn lists_contain_every_valid_key_and_the_newest_revoked_keys(stack: Stack)
     let listed = users.keys_of(user.id).await.unwrap().data;
     assert_eq!(listed.iter().map(|key| key.id).collect::<Vec<_>>(), stored);
 
-    // Adds more revoked keys than a list contains. They are newer than the valid keys.
+    // Adds more revoked keys than a list contains. Their ids are greater than the ids of the other keys.
     let (id, prefix) = match stack {
         Stack::Embedded => ("unhex('ff' || substr(hex(randomblob(16)), 3))", "printf('bdk_%08d', n)"),
         Stack::Servers => {
@@ -244,6 +244,7 @@ async fn lists_contain_every_valid_key_and_the_newest_revoked_keys(stack: Stack)
     assert_eq!(listed.len(), 1000);
     let valid: BTreeSet<_> = listed.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.id).collect();
     assert_eq!(valid, stored.iter().copied().filter(|id| *id != stored[2]).collect());
+    assert!(listed.iter().all(|key| key.id != stored[2]), "the oldest revoked key is listed");
     assert!(listed.is_sorted_by(|newer, older| newer.id > older.id));
 }
 

@@ -30,7 +30,7 @@ on_both_stacks!(
     opposite_transfers_neither_block_nor_lose_money,
     payments_of_many_users_into_one_wallet_are_exact,
     one_key_through_all_writers_moves_money_once,
-    one_key_for_different_wallets_moves_money_once,
+    same_keys_for_different_wallets_move_money_once,
     retry_of_an_aborted_movement_moves_money_once,
 );
 
@@ -195,8 +195,8 @@ async fn one_key_through_all_writers_moves_money_once(stack: Stack) {
     writers.shut_down().await;
 }
 
-/// The movements lock different wallets, but have the same key.
-async fn one_key_for_different_wallets_moves_money_once(stack: Stack) {
+/// The batches lock different wallets, but have the same two keys.
+async fn same_keys_for_different_wallets_move_money_once(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let mut stores: Vec<(WalletId, WalletStore)> = Vec::new();
     for _ in 0..WRITERS {

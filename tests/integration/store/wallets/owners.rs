@@ -70,7 +70,7 @@ async fn user_pays_into_a_wallet_of_another_user_and_does_not_see_its_balance(st
     let expected = [(EntryType::TransferOut, "2.00"), (EntryType::TransferIn, "7.00"), (EntryType::TransferIn, "3.00")];
     assert_eq!(listed, expected.map(|(kind, balance)| (kind, balance.to_owned())));
 
-    // A transfer that would exceed the highest balance is refused. Neither the refusal nor its replay shows the
+    // A transfer that would raise a balance above the maximum is refused. Neither the refusal nor its replay shows the
     // balance.
     let full = format!(
         "update wallets set balance = 999999999999999999 where currency = 'EUR' and {}",

@@ -57,8 +57,8 @@ async fn error_of(url: &str, statement: &str) -> String {
 
 async fn planted_errors_are_found(stack: Stack) {
     let cases: [(&str, &[ViolationKind]); 9] = [
-        // A lost entry. In the first case, a later entry of the same wallet remains. In the second case, the last entry of
-        // a wallet is lost. In the third case, the entry has no wallet.
+        // A lost entry. In the first case, a later entry of the same wallet remains. In the second case, the last entry
+        // of a wallet is lost. In the third case, the entry has no wallet.
         ("delete from entries where number = 2 and amount = 70000", &[GapInNumbers, NotBalanced]),
         ("delete from entries where number = 2 and amount = 10000", &[EntryCountDiffers, BalanceDiffers, NotBalanced]),
         ("delete from entries where wallet_id is null and amount = -70000", &[NotBalanced]),

@@ -30,8 +30,8 @@ use crate::history::{
 
 pub const LIMIT: i64 = 2_000;
 const ROUNDS: usize = 250;
-/// Most bugs could occur at many points of a run. They do occur at the points with these numbers, counted from one. Several points are
-/// needed, because the response that shows the bug may be lost.
+/// Most bugs could occur at many points of a run. They do occur at the points with these numbers, counted from one.
+/// Several points are needed, because the response that shows the bug may be lost.
 const BUG_POINTS: std::ops::Range<u32> = 3..10;
 const QUOTE_DURATION: Duration = Duration::from_secs(2);
 /// One dollar buys one satoshi.
@@ -58,7 +58,8 @@ pub struct SimulatedService {
 
 struct QuoteEntry {
     quote: Quote,
-    /// The value of the column `state`: `held` until an order takes the quote or the quote expires, then `taken` or `expired`.
+    /// The value of the column `state`: `held` until an order takes the quote or the quote expires, then `taken` or
+    /// `expired`.
     state: &'static str,
 }
 
@@ -74,8 +75,8 @@ enum Transmission {
 }
 
 impl SimulatedService {
-    /// Performs [`ROUNDS`] random actions of clients, and then places orders of one satoshi until an order is not placed. Returns
-    /// the history of the clients and the stored state.
+    /// Performs [`ROUNDS`] random actions of clients, and then places orders of one satoshi until an order is not
+    /// placed. Returns the history of the clients and the stored state.
     pub fn run(bug: PlantedBug, seed: u64) -> (History, StoredState) {
         let mut service = Self {
             bug,
@@ -199,7 +200,8 @@ impl SimulatedService {
         }
     }
 
-    /// Called at a point where `bug` could occur. Counts the point if `bug` is the planted bug, and returns whether the bug occurs.
+    /// Called at a point where `bug` could occur. Counts the point if `bug` is the planted bug, and returns whether the
+    /// bug occurs.
     fn triggers(&mut self, bug: PlantedBug) -> bool {
         if self.bug != bug {
             return false;

@@ -6,7 +6,8 @@ use common::api::orders::Order;
 
 use super::Key;
 
-/// Count, sum, and a digest of every field of all orders. The sequence in which orders are added does not change the digest.
+/// Count, sum, and a digest of every field of all orders. The sequence in which orders are added does not change the
+/// digest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OrderDigest {
     orders: u64,

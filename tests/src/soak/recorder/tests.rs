@@ -13,7 +13,8 @@ const ORDERS: u64 = 3 * SAMPLE_RATIO;
 /// A key whose history is not recorded.
 const NOT_SAMPLED: u64 = SAMPLE_RATIO + 77;
 
-/// The result of a run in which each order was acknowledged and stored. A test then changes the stored orders or the totals.
+/// The result of a run in which each order was acknowledged and stored. A test then changes the stored orders or the
+/// totals.
 struct SimulatedRun {
     recorder: RunRecorder,
     stored: Vec<StoredOrder>,

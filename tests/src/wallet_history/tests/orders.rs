@@ -104,7 +104,7 @@ fn detects_order_without_payment_and_payment_without_order() {
 }
 
 #[test]
-fn detects_payment_of_another_amount_wallet_or_key() {
+fn detects_payment_with_another_amount_wallet_key_or_client() {
     let changes: [fn(&mut StoredMovement); 4] = [
         |movement| movement.entries[0].amount -= 1,
         |movement| movement.entries[1].account = StoredAccount::Outside,

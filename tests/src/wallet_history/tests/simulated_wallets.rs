@@ -1,5 +1,5 @@
-//! A simulation in memory of the service `wallets` and of clients that retry. Requests and responses get lost, and the service can
-//! contain one planted bug. The seed determines the whole run.
+//! A simulation in memory of the service `wallets` and of clients that retry. Requests and responses get lost, and the
+//! service can contain one planted bug. The seed determines the whole run.
 
 mod clients;
 mod planted_bug;
@@ -31,8 +31,8 @@ use crate::{
 };
 
 const ROUNDS: usize = 250;
-/// Most bugs could occur at many points of a run. They occur at the points with these numbers, counted from one. One point would not
-/// suffice, because the response that shows the bug may be lost.
+/// Most bugs could occur at many points of a run. They occur at the points with these numbers, counted from one. One
+/// point would not suffice, because the response that shows the bug may be lost.
 const BUG_POINTS: std::ops::Range<u32> = 3..10;
 /// The users of the clients. `None` is a client without an API key.
 const CLIENT_USERS: [ClientUser; 3] = [None, Some(UserId(Uuid::from_u128(1))), Some(UserId(Uuid::from_u128(2)))];

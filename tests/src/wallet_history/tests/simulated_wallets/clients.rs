@@ -74,7 +74,7 @@ impl SimulatedWallets {
         let start = self.now;
         self.advance_clock();
         let StoredWallet { currency, balance, .. } = self.stored.wallets[&wallet];
-        let balance = if self.triggers(PlantedBug::StaleRead) { balance + 1 } else { balance };
+        let balance = if self.triggers(PlantedBug::WrongRead) { balance + 1 } else { balance };
         self.advance_clock();
         let balance = money_of(currency, balance.max(0));
         self.history.reads.push(BalanceRead { wallet, balance, start, end: self.now });

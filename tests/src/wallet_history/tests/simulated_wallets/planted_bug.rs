@@ -33,8 +33,8 @@ pub enum PlantedBug {
     /// A client withdraws from a wallet of another owner.
     ChangesWalletOfAnother,
     /// A read returns a balance that the wallet did not have.
-    StaleRead,
-    /// One operation is missing in the list of the operations of its wallet.
+    WrongRead,
+    /// The list of the operations of each wallet lacks one operation.
     OperationNotListed,
     VerificationFails,
     InternalError,
