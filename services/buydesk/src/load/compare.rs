@@ -198,7 +198,7 @@ impl fmt::Display for Difference {
             Self::WithinNoise => "within noise",
             Self::Lower => "B is lower",
             Self::Higher => "B is higher",
-            Self::TooShort => "less than 5 seconds: unknown",
+            Self::TooShort => "unknown: values in fewer than 5 seconds",
         })
     }
 }
