@@ -47,8 +47,7 @@ async fn address_belongs_to_one_user(stack: Stack) {
         let body = json!({ "email": email, "name": "Another user" });
         let refused = as_operator(&platform, "POST", USERS_PATH, Some(body)).await;
         assert_eq!(refused.problem(409, "email_taken")["errors"][0]["field"], "email", "{email}");
-        // The user cannot receive the address of another user, but can receive another spelling of the user's own
-        // address.
+        // The address of another user is refused. Another spelling of the user's own address is accepted.
         let patched = as_operator(&platform, "PATCH", &path_of(&ada), Some(json!({ "email": email }))).await;
         if email.starts_with('B') {
             patched.problem(409, "email_taken");

@@ -12,8 +12,8 @@ use crate::{Platform, Stack};
 const MEMORY_MARGIN_PERCENT: u64 = 10;
 /// See [`MEMORY_MARGIN_PERCENT`].
 const MEMORY_MARGIN_KIB: u64 = 4 * 1024;
-/// The page caches of db-proxy on SQLite: seven connections with 2 MiB each. They fill slowly when reads are rare.
-const PAGE_CACHES_KIB: u64 = 7 * 2 * 1024;
+/// The page caches of db-proxy on SQLite: six connections with 2 MiB each. They fill slowly when reads are rare.
+const PAGE_CACHES_KIB: u64 = 6 * 2 * 1024;
 /// The number of file descriptors may grow by this number, because connection pools grow during bursts of requests.
 const DESCRIPTOR_MARGIN: u64 = 8;
 const MIN_SAMPLES: usize = 8;

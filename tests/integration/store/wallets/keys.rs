@@ -63,7 +63,7 @@ async fn old_keys_are_deleted_and_movements_remain(stack: Stack) {
         assert_eq!(
             keys,
             [["old"]],
-            "on SQLite, the age of a key counts from the newest key, so the newest key is kept"
+            "on SQLite, a key is old only relative to the newest key, so the newest key is kept"
         );
         assert_eq!(fixture.query_text("select key from wallet_creation_keys").await.len(), 1);
     }
