@@ -36,9 +36,7 @@ impl Permission {
             Self::PriceReader => &[Caller::CREATE_ORDER, Caller::RATES, Caller::PRICE_UPDATER],
             Self::UserAdmin => &[Caller::USERS],
             Self::WalletWriter => &[Caller::WALLETS],
-            Self::KeyReader => {
-                &[Caller::CREATE_ORDER, Caller::FETCH_ORDERS, Caller::RATES, Caller::USERS, Caller::WALLETS]
-            }
+            Self::KeyReader => &[Caller::CREATE_ORDER, Caller::FETCH_ORDERS, Caller::USERS, Caller::WALLETS],
             Self::Reporter => &[
                 Caller::CREATE_ORDER,
                 Caller::FETCH_ORDERS,

@@ -53,7 +53,7 @@ async fn each_permission_belongs_to_its_callers_and_to_operators() {
         ("PriceReader", &["create-order", "rates", "price-updater", "operator"]),
         ("UserAdmin", &["users", "operator"]),
         ("WalletWriter", &["wallets", "operator"]),
-        ("KeyReader", &["create-order", "fetch-orders", "rates", "users", "wallets", "operator"]),
+        ("KeyReader", &["create-order", "fetch-orders", "users", "wallets", "operator"]),
         ("Operator", &["operator"]),
     ];
     for (permission, callers) in expected {
