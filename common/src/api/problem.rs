@@ -88,7 +88,7 @@ impl FieldError {
 
     /// Whether this error reports a missing field whose name, or the name of an alternative, is misspelt in the same object.
     /// An unknown field in `errors` shows the misspelling.
-    pub fn is_misspelt_in(&self, errors: &[Self]) -> bool {
+    pub fn is_explained_by_misspelling(&self, errors: &[Self]) -> bool {
         let Some(rest) = self.message.strip_prefix(IS_REQUIRED) else { return false };
         let alternatives = rest.strip_prefix(UNLESS).and_then(|rest| rest.strip_suffix(IS_SENT)).unwrap_or_default();
         let (object, name) = self.object_and_name();

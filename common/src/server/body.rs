@@ -155,7 +155,7 @@ impl<T> UncheckedBody<T> {
         let known = &problem.errors;
         let is_new = |error: &FieldError| {
             let mut named = known.iter().map(|known| &known.field).chain(&misspelt);
-            !error.is_misspelt_in(known) && !named.any(|field| error.is_within(field))
+            !error.is_explained_by_misspelling(known) && !named.any(|field| error.is_within(field))
         };
         let errors: Vec<_> = known.iter().cloned().chain(found.into_iter().filter(is_new)).collect();
         Err(if errors.is_empty() { problem } else { Problem::validation(errors) })

@@ -162,12 +162,12 @@ impl QueryParameters {
             let error = match (not_utf8, value_of(&parameter.name)) {
                 (Some(error), _) => Some(error),
                 (None, Some((_, value))) => match check_value(&parameter.schema, &value) {
-                    Ok(()) => self.check_known(operation, parameter, &value).await,
+                    Ok(()) => self.check_by_service(operation, parameter, &value).await,
                     Err(reason) => Some(self.error_of_malformed(operation, parameter, &value, reason)),
                 },
                 (None, None) => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
             };
-            errors.extend(error.filter(|error| !error.is_misspelt_in(&errors)));
+            errors.extend(error.filter(|error| !error.is_explained_by_misspelling(&errors)));
         }
         let valid: HashMap<_, _> = operation
             .parameters
@@ -179,7 +179,7 @@ impl QueryParameters {
         errors
     }
 
-    async fn check_known(&self, operation: &Operation, parameter: &Parameter, value: &str) -> Option<FieldError> {
+    async fn check_by_service(&self, operation: &Operation, parameter: &Parameter, value: &str) -> Option<FieldError> {
         let operation = operation.id?.0;
         self.value_check.as_ref()?.check(ParameterValue { operation, name: &parameter.name, value }).await
     }

@@ -46,7 +46,7 @@ fn first_known_name_that_begins_with_a_name_of_several_words_is_suggested() {
 }
 
 proptest! {
-    /// The longer name begins with the shorter name, because such names are the most similar.
+    /// The generated name begins with the known name: of all names of its length, it is then the most similar.
     #[test]
     fn name_more_than_twice_as_long_is_never_similar(known in "[a-c]{1,20}", end in "[a-c]{1,80}") {
         let name = format!("{known}{end}");
@@ -63,7 +63,7 @@ fn name_of_a_million_letters_is_similar_to_no_name() {
 }
 
 #[test]
-fn unknown_name_of_a_list_is_shown_with_the_known_names() {
+fn unknown_name_in_a_list_is_shown_with_the_known_names() {
     let reason = must_each_be_one_of(&["bitmex"], ["binance", "kraken"]);
     assert_eq!(reason, "contains the unknown name \"bitmex\"; each name must be one of binance, kraken");
     let many = must_be_one_of("x", 0..MAX_LISTED_NAMES + 5);
@@ -75,7 +75,7 @@ fn unknown_name_of_a_list_is_shown_with_the_known_names() {
 }
 
 #[test]
-fn unknown_names_of_a_list_are_shown_up_to_a_limit_with_suggestions() {
+fn unknown_names_in_a_list_are_shown_up_to_a_limit_with_suggestions() {
     let reason = must_each_be_one_of(&["krakn", "bitmex"], ["binance", "kraken"]);
     let expected = "contains the unknown names \"krakn\" (did you mean kraken?), \"bitmex\"; each name must be one of binance, \
                     kraken";

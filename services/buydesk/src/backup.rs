@@ -1,8 +1,8 @@
 //! `buydesk backup` and `buydesk restore`: encrypted backups of a PostgreSQL server or an SQLite database.
 //!
-//! `docs/backups.md` is the manual, and ADR 23 has the reasons. The modules, lowest first: [`stream`] encrypts, [`key`]
+//! `docs/backups.md` is the manual, and ADR 23 has the reasons. [`stream`] encrypts and decrypts, [`key`]
 //! creates and reads the key, [`header`] and [`manifest`] describe a backup, and [`file`] writes and reads backup
-//! files. [`sqlite`] and [`postgres`] back up and restore a database, [`wal`] archives the write-ahead log, and
+//! files. [`sqlite`] and [`postgres`] back up and restore a database, [`wal`] archives and fetches the write-ahead log, and
 //! [`report`] prints the results. [`settings`] reads the settings, [`file_fault`] describes unusable
 //! files, and [`target_fault`] describes files that cannot be created.
 
@@ -110,7 +110,7 @@ fn with_next_step(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// The text as a sentence. A path at the start is unchanged.
+/// The text as a sentence. A first word other than "the" or "no" is unchanged, because it can be a path.
 fn as_sentence(text: &str) -> String {
     let first = text.split(' ').next().unwrap_or_default();
     let is_word = matches!(first, "the" | "no");
@@ -174,7 +174,7 @@ async fn restore(env: Env, args: RestoreArgs, json: bool) -> anyhow::Result<Exit
         ContentKind::Postgresql => restore_postgres(env, args, json).await,
         ContentKind::Wal => {
             let message = format!("{} is {content}, which cannot be restored alone.", args.file.display());
-            let next_step = "Restore a base backup. --wal-from names the folder of this file.";
+            let next_step = "Restore a base backup, and set --wal-from to the folder of this file.";
             Err(ClientError::new("not_a_base_backup", message, next_step).into())
         }
     }
@@ -194,7 +194,8 @@ async fn restore_sqlite(env: Env, args: RestoreArgs, json: bool) -> anyhow::Resu
     restored.report(&args.file, &target, limit, start.elapsed()).print(json)
 }
 
-/// The path in the form of `DATABASE_URL`, such as `sqlite:orders.db`, without `sqlite:`. Another path is unchanged.
+/// Removes `sqlite:` from a path in the form of `DATABASE_URL`, such as `sqlite:orders.db`. Returns any other path
+/// unchanged.
 fn without_scheme(path: PathBuf) -> PathBuf {
     match path.to_str().and_then(|path| path.strip_prefix("sqlite:")) {
         Some(path) => sqlite_path(path).into(),

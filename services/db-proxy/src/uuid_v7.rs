@@ -1,7 +1,7 @@
 //! UUIDs of version 7 that sort by the time of creation, to the microsecond.
 //!
 //! RFC 9562, section 6.2, method 3, allows a more precise time in the 12 bits after the milliseconds. These bits contain the
-//! microseconds. The other 62 bits are random.
+//! fraction of the millisecond in units of 1/4096. The other 62 bits are random.
 
 use common::time::Timestamp;
 use uuid::{Builder, Uuid};

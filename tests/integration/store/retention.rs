@@ -36,7 +36,8 @@ impl Fixture {
     }
 }
 
-/// The test passes a machine time that is two days ahead. After retention, a retry with the key returns the order.
+/// On SQLite, the retention runs at a machine time that is two days ahead. On PostgreSQL, the time of the database
+/// replaces the machine time. After the retention, a retry with the key returns the order.
 async fn recent_key_is_kept_if_the_machine_clock_is_ahead(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let order = fixture.place_new(market_order("a", 1)).await;

@@ -66,7 +66,9 @@ fn detects_limit_off_by_one() {
 
 #[test]
 fn detects_retry_without_key() {
-    assert_detected(PlantedBug::RetryWithoutKey, |violation| matches!(violation, V::OrderNotRequested { .. }));
+    assert_detected(PlantedBug::PlacesAgainWithGeneratedKey, |violation| {
+        matches!(violation, V::OrderNotRequested { .. })
+    });
 }
 
 #[test]
@@ -85,7 +87,7 @@ fn detects_sequence_gap() {
 
 #[test]
 fn detects_denial_of_a_placed_order() {
-    assert_detected(PlantedBug::DeniedAfterPlacing, |violation| matches!(violation, V::DeniedButPlaced { .. }));
+    assert_detected(PlantedBug::RefusedAfterPlacing, |violation| matches!(violation, V::DeniedButPlaced { .. }));
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn detects_replay_reported_as_new() {
 
 #[test]
 fn detects_false_refusal() {
-    assert_detected(PlantedBug::FalseKeyReuse, |violation| matches!(violation, V::FalseRefusal { .. }));
+    assert_detected(PlantedBug::RefusesNewKey, |violation| matches!(violation, V::FalseRefusal { .. }));
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn invalid_operation_amount_is_refused_with_its_reason() {
 }
 
 #[test]
-fn text_states_the_decimals_of_the_currency() {
+fn text_has_2_to_4_decimals_or_8_for_bitcoin() {
     for (code, units, text) in [
         ("USD", 0, "0.00"),
         ("USD", 15_000, "1.50"),

@@ -132,7 +132,7 @@ impl Search<'_> {
     fn add_missing(&mut self, path: &[Step], name: &str) -> bool {
         let field = [path, &[Step::Name(name.to_owned())]].concat();
         let missing = FieldError::missing(self.value.shown_path(self.root, &field));
-        if missing.is_misspelt_in(&self.errors) {
+        if missing.is_explained_by_misspelling(&self.errors) {
             self.misspelt.push(missing.field);
         } else {
             self.add(&field, |_| missing);

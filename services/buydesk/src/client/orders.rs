@@ -164,7 +164,7 @@ async fn list_orders(client: &ApiClient, args: ListArgs, json: bool) -> anyhow::
     print_line(&render::page(&page, next.as_deref()))
 }
 
-/// Whether the list continues after `cursor`. A full page has a cursor even if no further order matches the filter.
+/// Whether the list continues after `cursor`. A page can have a cursor even if no further order matches the filter.
 async fn has_orders_after(client: &ApiClient, list: &OrderList, cursor: Cursor) -> bool {
     let next = client.get(&client.endpoints.orders, &list.path(Some(cursor), 1)).await;
     match next.and_then(|response| response.parse::<LinkedOrderPage>()) {

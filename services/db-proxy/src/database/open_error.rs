@@ -44,7 +44,7 @@ pub enum OpenError {
         path.display()
     )]
     NotWritable { path: PathBuf },
-    /// SQLite cannot open the file, although the file system permits it.
+    /// Another error of SQLite.
     #[error("the database file {} cannot be opened: {reason}", path.display())]
     Sqlite { path: PathBuf, reason: String },
 }
@@ -90,9 +90,9 @@ impl OpenError {
         {
             return error;
         }
-        // The file is created if it does not exist, so a part of its folder is missing, or the file system permits no new file.
         let folder = folder_of(path);
         let reason = match error.kind() {
+            // The file system, such as `/proc`, permits no new file.
             io::ErrorKind::NotFound if folder.exists() => {
                 format!("no file can be created in the folder {}", folder.display())
             }
@@ -108,8 +108,8 @@ impl OpenError {
         Some(Self::DanglingLink { link: link.to_owned(), target: fs::read_link(link).ok()? })
     }
 
-    /// Explains why SQLite failed to use an existing file. Opens the file again, because SQLite does not report errors
-    /// of the file system.
+    /// Explains why SQLite failed to use an existing file. Opens the file again, because SQLite does not report
+    /// which error of the file system occurred.
     pub fn of_sqlite(path: &Path, error: &sqlx::Error) -> Self {
         const READ_ONLY: u32 = 8;
         const DAMAGED: u32 = 11;

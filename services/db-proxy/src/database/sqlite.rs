@@ -24,20 +24,20 @@ use super::{
     private_file,
 };
 
-/// Number of connections for reads. With a write-ahead log, they do not wait for the writer.
+/// Number of connections of `readers`. With a write-ahead log, they do not wait for the writer.
 const READERS: u32 = 4;
 /// How long to wait for another process that has locked the file, such as a database browser.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE));
 
-/// All writes share one connection. Reads have separate connections, so that they do not delay orders.
+/// All writes except migrations share one connection. Most reads have separate connections, so that they do not delay
+/// orders.
 #[derive(Clone)]
 pub struct SqliteDatabase {
     pub writer: SqlitePool,
     pub readers: SqlitePool,
-    /// For the reads that precede a write or an aggregation of courses, and for the reads of the clock check and of
-    /// retention.
+    /// For reads of background work: the storage and the aggregation of courses, the clock check, and retention.
     pub background: SqlitePool,
     pub origin: KnownOrigin,
     path: Arc<Path>,

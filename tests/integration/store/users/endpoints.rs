@@ -1,4 +1,4 @@
-//! The endpoints of users and keys, called by the client of db-proxy.
+//! The endpoints of users and keys. Valid requests are sent by the client of db-proxy, invalid ones by a plain HTTP client.
 
 use common::{
     api::{

@@ -236,12 +236,12 @@ impl SimulatedService {
         let outcome = self.decide_order(key, requested);
         let placed = matches!(outcome, Outcome::Placed { .. });
         if transmission == Transmission::ResponseLost {
-            if placed && self.triggers(PlantedBug::RetryWithoutKey) {
+            if placed && self.triggers(PlantedBug::PlacesAgainWithGeneratedKey) {
                 self.decide_order("generated-key", requested);
             }
             return Outcome::NoResponse;
         }
-        if placed && !is_used && self.triggers(PlantedBug::DeniedAfterPlacing) {
+        if placed && !is_used && self.triggers(PlantedBug::RefusedAfterPlacing) {
             return Outcome::Refused { code: Code::LimitExceeded, remaining: Sats::new(0).ok(), balance: None };
         }
         outcome
@@ -260,7 +260,7 @@ impl SimulatedService {
         if let Some(index) = order_of_another.filter(|_| self.bug == PlantedBug::SharedKeys) {
             return self.replay_order(index, requested);
         }
-        if self.triggers(PlantedBug::FalseKeyReuse) {
+        if self.triggers(PlantedBug::RefusesNewKey) {
             return Outcome::Refused { code: Code::KeyReused, remaining: None, balance: None };
         }
         let quote = match *requested {

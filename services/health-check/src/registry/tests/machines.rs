@@ -30,6 +30,6 @@ fn machine_of_several_instances_is_shown_once_with_the_latest_values() {
     );
     assert_eq!(first.measurements, [load(20), disk("/a"), disk("/b")]);
     assert_eq!((second.name.as_str(), second.measurements.as_slice()), ("host of c", &[load(30)][..]));
-    // A machine without running instances is not shown, because nothing is known about it.
+    // A machine without running instances is not shown, because its last measurements may be outdated.
     assert_eq!(registry.machines(instants_at(1000)), []);
 }

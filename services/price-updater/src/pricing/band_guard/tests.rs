@@ -290,7 +290,7 @@ fn withholding_a_price_marks_no_vote_as_outlier_and_removes_converted_prices() {
 }
 
 #[test]
-fn refusal_of_a_withheld_price_states_every_reason() {
+fn message_about_a_withheld_price_states_every_reason() {
     let refusal = |market: &mut Market| {
         market.seconds += 15;
         let votes = market.votes();

@@ -1,6 +1,6 @@
 //! The bugs that the checker has to detect.
 
-/// The bug that the service contains.
+/// The bug that the simulated service contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlantedBug {
     None,
@@ -12,13 +12,13 @@ pub enum PlantedBug {
     LimitTooLow,
     /// The limit is enforced one satoshi too high.
     LimitTooHigh,
-    /// An order without a response is retried with another key.
-    RetryWithoutKey,
+    /// If the response is lost, the service places the order again with a generated key.
+    PlacesAgainWithGeneratedKey,
     /// The response to a retry is computed again, with the current price time.
     RecomputedReplay,
     SequenceGap,
-    /// A placed order is answered with a refusal.
-    DeniedAfterPlacing,
+    /// An order is placed, and its response is a refusal.
+    RefusedAfterPlacing,
     SumNotUpdated,
     /// An order is created one microsecond before the previous order.
     ClockMovesBackwards,
@@ -28,7 +28,8 @@ pub enum PlantedBug {
     StoredDifferently,
     /// A replay is acknowledged as a new order.
     ReplayReportedAsNew,
-    FalseKeyReuse,
+    /// An order with a new key is refused with `idempotency_key_reused`.
+    RefusesNewKey,
     InternalError,
     /// Users share idempotency keys, so a user receives the order of another user.
     SharedKeys,

@@ -115,7 +115,7 @@ fn report_without_responses_has_empty_charts() {
 }
 
 #[test]
-fn labels_of_the_time_axis_are_the_last_seconds_of_points() {
+fn each_label_of_the_time_axis_is_the_last_second_of_its_point() {
     let mut report = report(None);
     (report.plan.duration_ms, report.elapsed_ms) = (600_000, 600_000);
     report.seconds = vec![report.seconds[0]; 600];
