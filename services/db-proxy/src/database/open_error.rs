@@ -31,6 +31,8 @@ pub enum OpenError {
     InUse { path: PathBuf, process: Option<u32> },
     #[error("the file {} is not an SQLite database. Set DATABASE_URL to another file", path.display())]
     NotADatabase { path: PathBuf },
+    #[error("{} is a device or another special file. Set DATABASE_URL to the path of a file", path.display())]
+    SpecialFile { path: PathBuf },
     #[error(
         "the database file {} is damaged. Restore it from a backup, or set DATABASE_URL to another file",
         path.display()

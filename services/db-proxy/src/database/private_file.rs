@@ -1,8 +1,8 @@
 //! The permissions of the SQLite files. Other users of the machine must not read orders.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -13,6 +13,8 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 pub(super) const OWNER_ONLY_FILE: u32 = 0o600;
 /// The permissions of users who neither own the file nor belong to its group.
 const OTHERS: u32 = 0o007;
+/// The first bytes of every SQLite database.
+const HEADER: &[u8] = b"SQLite format 3\0";
 /// The suffixes of the files that SQLite creates beside the database file, with the permissions of the database file.
 const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -30,6 +32,7 @@ pub fn prepare(path: &Path) -> Result<(), OpenError> {
     match created {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            require_database(path)?;
             restrict(path);
             require_writable(path)?;
         }
@@ -45,6 +48,25 @@ pub fn prepare(path: &Path) -> Result<(), OpenError> {
 /// The files that SQLite creates beside a database file.
 pub fn files_beside(path: &Path) -> [PathBuf; 3] {
     SUFFIXES.map(|suffix| with_suffix(path, suffix))
+}
+
+/// Checks that an existing file is empty or a database. `DATABASE_URL` can name another file by mistake, which must keep its
+/// permissions.
+fn require_database(path: &Path) -> Result<(), OpenError> {
+    let metadata = fs::metadata(path).map_err(|error| OpenError::of_file(path, &error))?;
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    if !metadata.is_file() {
+        return Err(OpenError::SpecialFile { path: path.to_owned() });
+    }
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEADER.len() as u64).read_to_end(&mut start));
+    // A file that cannot be read is reported when it is opened for writing.
+    if read.is_ok() && !start.is_empty() && start != HEADER {
+        return Err(OpenError::NotADatabase { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Checks that the process may write the file. SQLite would open a read-only file too, and fail only at the first

@@ -50,6 +50,27 @@ fn files_left_over_beside_a_new_database_lose_the_permissions_of_other_users() {
     }
 }
 
+#[tokio::test]
+async fn file_that_is_no_database_keeps_its_permissions() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    for content in ["notes", "These notes are longer than the header of a database."] {
+        fs::write(&file, content).unwrap();
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+        let error = Database::open(&format!("sqlite:{}", file.display())).await.err().unwrap().to_string();
+        assert!(error.contains("is not an SQLite database"), "{error}");
+        assert_eq!(mode(&file), 0o644);
+    }
+}
+
+#[test]
+fn device_is_refused() {
+    for path in ["/dev/null", "/dev/full"] {
+        let expected = format!("{path} is a device or another special file. Set DATABASE_URL to the path of a file");
+        assert_eq!(prepare(Path::new(path)).unwrap_err().to_string(), expected);
+    }
+}
+
 #[test]
 fn folder_at_the_database_path_keeps_its_permissions() {
     let folder = tempfile::tempdir().unwrap();
