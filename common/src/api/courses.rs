@@ -201,9 +201,14 @@ pub struct OfficialLeg {
 }
 
 impl OfficialLeg {
-    /// Whether both legs use the same rate, one of them inverted.
-    pub fn is_inverse_of(&self, other: &Self) -> bool {
-        self.exchanger == other.exchanger && self.direction == other.direction && self.inverse != other.inverse
+    /// The asset that this leg converts from.
+    pub fn base(&self) -> Asset {
+        if self.inverse { self.direction.quote } else { self.direction.base }
+    }
+
+    /// The asset that this leg converts to.
+    pub fn quote(&self) -> Asset {
+        if self.inverse { self.direction.base } else { self.direction.quote }
     }
 }
 

@@ -139,7 +139,7 @@ impl Candidate {
     /// two currencies has no official rate.
     fn official(prices: &CurrentPrices<'_>, pair: CurrencyPair) -> Option<Self> {
         let (mut legs, mut simulated, mut errors) = (Vec::<OfficialLeg>::new(), false, Vec::new());
-        let mut skips_dollars = false;
+        let mut has_detour = false;
         for (currency, to_dollars) in [(pair.base, true), (pair.quote, false)] {
             if currency == Asset::USD {
                 continue;
@@ -152,19 +152,20 @@ impl Candidate {
             let ordered: Vec<_> =
                 if to_dollars { from_dollars.rev().map(invert).collect() } else { from_dollars.cloned().collect() };
             for leg in ordered {
-                // A detour to dollars and back through the same rate is removed: GBP, EUR, USD, EUR becomes GBP, EUR.
-                match legs.last() {
-                    Some(last) if last.is_inverse_of(&leg) => {
-                        legs.pop();
-                        skips_dollars = true;
+                // A detour back to an asset of the path is removed: KZT, RUB, USD, RUB becomes KZT, RUB.
+                let visited = legs.iter().position(|earlier| earlier.base() == leg.quote());
+                match visited {
+                    Some(index) => {
+                        legs.truncate(index);
+                        has_detour = true;
                     }
-                    _ => legs.push(leg),
+                    None => legs.push(leg),
                 }
             }
         }
         let error = match &errors[..] {
-            // Both errors include the error of the removed rate, so a sum would count it twice.
-            [first, second] if skips_dollars => first.larger(*second),
+            // Both errors include the error of the removed rates, so a sum would count it twice.
+            [first, second] if has_detour => first.larger(*second),
             _ => errors.iter().fold(KnownError::ZERO, |sum, &error| sum + error),
         };
         let step = |leg: OfficialLeg| {

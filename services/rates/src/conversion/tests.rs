@@ -227,6 +227,21 @@ fn official_rate_is_used_as_the_bank_publishes_it() {
 }
 
 #[test]
+fn official_rate_of_one_bank_is_not_led_to_dollars_and_back_through_another_bank() {
+    let mut tenge = official("KZT", &[("USD-RUB", "81.0286", false), ("KZT-RUB", "0.155918", true)], None);
+    for leg in &mut tenge.legs {
+        leg.exchanger = "cbr".to_owned();
+    }
+    let roubles = official("RUB", &[("USD-RUB", "81.0230", false)], Some(69));
+    let courses = vec![course("cbr", "KZT-RUB", "0.155918")];
+    let snapshot = MarketSnapshot { official: vec![tenge, roubles], ..snapshot(time_at(0), courses, Vec::new()) };
+    let view = MarketSnapshotView::new(snapshot, SnapshotOrigin::PriceCache, None);
+    let conversion = convert_at(&view, "KZT-RUB", "1000", 0).unwrap();
+    assert_eq!((steps(&conversion).as_str(), conversion.result.as_str()), ("*KZT-RUB", "155.92"));
+    assert_eq!(steps(&convert_at(&view, "RUB-KZT", "1000", 0).unwrap()), "/KZT-RUB");
+}
+
+#[test]
 fn computed_price_is_a_cross_rate_that_names_its_legs() {
     let legs = vec![parse_pair("BTC-USD"), parse_pair("USD-RUB")];
     let official_day = OFFICIAL_DAY.parse().ok();
