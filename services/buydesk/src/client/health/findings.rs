@@ -1,12 +1,12 @@
 //! The faults of a platform, each with advice for an operator.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use common::{
     api::{
         health::{
-            Component, CurrencyIntake, Health, OrderIntake, OrderPriceStatus, ServiceHealth, ServiceState,
-            SharedReason, group_by_reason,
+            Component, CurrencyIntake, Health, InstanceHealth, OrderIntake, OrderPriceStatus, ServiceHealth,
+            ServiceState, SharedReason, group_by_reason,
         },
         prices::{PriceState, SIMULATED_MARK},
     },
@@ -22,6 +22,9 @@ const MAX_REASONS: usize = 3;
 
 /// The service that keeps the price of orders in Redis.
 const PRICE_CACHE: &str = "price-cache-proxy";
+/// The longest time from the start of health-check to the first heartbeat of a service that was already running. A
+/// service sends a heartbeat at least once a minute.
+const MAX_TIME_UNTIL_HEARTBEAT: Duration = Duration::from_secs(75);
 
 /// One fault of the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,7 @@ pub(super) struct Finding {
 pub(super) enum Advice {
     StartAgain,
     Start,
+    AwaitHeartbeats,
     StartPlatform,
     FixComponent,
     RaiseLimit,
@@ -54,6 +58,9 @@ impl Advice {
         match self {
             Self::StartAgain => "Start it again. Its log states why it ended.".to_owned(),
             Self::Start => format!("Start it. If it is already running, set its HEALTH_CHECK_URL to {page}."),
+            Self::AwaitHeartbeats => {
+                "A running service reports at least once a minute. Start only a service that is not running.".to_owned()
+            }
             Self::StartPlatform => format!(
                 "Start them with `buydesk up`, or each as its own process. If they are already running, set their \
                  HEALTH_CHECK_URL to {page}."
@@ -131,10 +138,27 @@ fn end_of_use(price: &OrderPriceStatus) -> Timestamp {
     price.usable_until.unwrap_or(price.expires_at)
 }
 
+/// The services that a recently started health-check has not seen yet.
+fn not_yet_seen(health: &Health) -> Option<Finding> {
+    let own = health.services.iter().find(|service| service.service == "health-check")?;
+    let uptime =
+        |instance: &InstanceHealth| Duration::from_secs(instance.uptime_secs) + health.at.since(instance.last_seen);
+    let uptime = own.instances.iter().map(uptime).min().filter(|uptime| *uptime < MAX_TIME_UNTIL_HEARTBEAT)?;
+    let unknown = health.services.iter().filter(|service| service.state == ServiceState::Unknown);
+    let names: Vec<_> = unknown.map(|service| service.service.as_str()).collect();
+    let (age, names) = (format_age(uptime), Some(names.join(", ")).filter(|names| !names.is_empty())?);
+    let what = format!("health-check started {age} ago, and has not seen these services yet: {names}.");
+    Some(Finding { what, advice: Advice::AwaitHeartbeats })
+}
+
 fn service_faults(health: &Health) -> Vec<Finding> {
     let is_unknown = |service: &ServiceHealth| service.state == ServiceState::Unknown;
+    let not_yet_seen = not_yet_seen(health);
     // health-check itself is always seen. If no other service was seen, all other services share one finding.
-    if health.services.len() > 1 && health.services.iter().filter(|service| !is_unknown(service)).count() <= 1 {
+    if not_yet_seen.is_none()
+        && health.services.len() > 1
+        && health.services.iter().filter(|service| !is_unknown(service)).count() <= 1
+    {
         let names =
             health.services.iter().filter(|service| is_unknown(service)).map(|service| service.service.as_str());
         let what = format!("health-check has never seen these services: {}.", names.collect::<Vec<_>>().join(", "));
@@ -143,7 +167,9 @@ fn service_faults(health: &Health) -> Vec<Finding> {
     let faulty = health.services.iter().filter(|service| service.state != ServiceState::Alive);
     let faulty: HashSet<&str> = faulty.map(|service| service.service.as_str()).collect();
     let price_end = last_price_end(health.orders.as_ref());
-    health.services.iter().flat_map(|service| faults_of(service, &faulty, price_end, health.at)).collect()
+    let shown = health.services.iter().filter(|service| not_yet_seen.is_none() || !is_unknown(service));
+    let faults = shown.flat_map(|service| faults_of(service, &faulty, price_end, health.at));
+    not_yet_seen.clone().into_iter().chain(faults).collect()
 }
 
 /// The faults of one service. `faulty` contains the names of all services that are not alive. `price_end` is the

@@ -195,6 +195,22 @@ fn services_without_heartbeats_are_named_with_advice() {
             "  Start it. If it is already running, set its HEALTH_CHECK_URL to http://127.0.0.1:8050.",
         ]
     );
+    let instance = json!({
+        "instance": "h", "state": "alive", "last_seen": NOW, "interval_secs": 60, "uptime_secs": 12, "version": "1", "parts": []
+    });
+    let just_started = [
+        service("create-order", "unknown", json!({})),
+        service("health-check", "alive", json!({ "instances": [instance] })),
+        service("rates", "unknown", json!({})),
+    ];
+    let lines = lines_before_the_table(&health("failing", &orders, &just_started));
+    assert_eq!(
+        lines[1..3],
+        [
+            "health-check started 12 s ago, and has not seen these services yet: create-order, rates.",
+            "  A running service reports at least once a minute. Start only a service that is not running.",
+        ]
+    );
     let unseen = [service("create-order", "unknown", json!({})), service("health-check", "alive", json!({}))];
     let lines = lines_before_the_table(&health("failing", &orders, &unseen));
     assert_eq!(
