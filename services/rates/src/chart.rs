@@ -54,6 +54,8 @@ pub(crate) struct ChartRenderer {
 struct ChartKey {
     pair: CurrencyPair,
     hours: u32,
+    /// The state of the current price. If the state changes, the chart is drawn again immediately.
+    state: Option<PriceState>,
 }
 
 /// A chart as SVG, and how long it may be shown.
@@ -79,7 +81,8 @@ impl ChartRenderer {
         now: Timestamp,
     ) -> Result<RenderedChart, Error> {
         let pair = sent.value;
-        let key = ChartKey { pair, hours };
+        let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());
+        let key = ChartKey { pair, hours, state: price.as_ref().map(|price| price.state) };
         if let Some(chart) = self.cached(key, now) {
             return Ok(chart);
         }
@@ -95,7 +98,6 @@ impl ChartRenderer {
             view.catalogue.check_pair("direction", sent).map_err(|error| Error::InvalidFields(vec![error]))?;
             return Err(PriceError::of_unreported(pair, view).into());
         }
-        let price = view.and_then(|view| CurrentPrices { view, now, ttl: self.price_ttl }.price(pair).ok());
         let period = Period { end: now, hours, candle_width: candle_width(hours), carries_to_end: price.is_some() };
         let series = Series::from_candles(&comparable_candles(candles, view, pair), period);
         let svg = Bytes::from(build_chart(view, key, now, price, series).to_svg().map_err(Error::Drawing)?);
@@ -148,7 +150,7 @@ fn build_chart(
     price: Option<CurrentPrice<'_>>,
     series: Series,
 ) -> Chart {
-    let ChartKey { pair, hours } = key;
+    let ChartKey { pair, hours, .. } = key;
     let mut courses = view.into_iter().flat_map(|view| view.snapshot.courses_of(pair)).peekable();
     // Without a snapshot it is unknown which pairs are reported.
     let reported = view.is_none() || courses.peek().is_some();

@@ -128,6 +128,8 @@ async fn last_price_is_prolonged_when_all_exchanges_fail(stack: Stack) {
     // The service `rates` shows the same price, time and state.
     let get = async |path: &str| platform.client.get(platform.rates.url(path)).await;
     let shown = wait_until("rates shows the prolonged price", LIMIT, async || {
+        // This chart is cached with the state that the price has now.
+        get("/api/v1/price/chart.svg?direction=BTC-EUR&hours=1").await;
         let response = get("/api/v1/price?direction=BTC-EUR").await;
         assert_eq!(response.status, 200, "{}", response.text());
         Some(response.json(200)).filter(|price| price["state"] == "prolonged")

@@ -41,10 +41,14 @@ pub async fn show_alerts(client: &ApiClient, json: bool) -> anyhow::Result<()> {
 /// The alerts. Each alert has three lines: its name and state, its summary, and its runbook entry.
 fn alert_lines(alerts: &[Alert]) -> String {
     let lines = alerts.iter().map(|alert| {
-        let Alert { name, subject, severity, state, summary, runbook_url, since, silence, .. } = alert;
+        let Alert { name, subject, severity, state, summary, runbook_url, since, resolved_at, silence, .. } = alert;
         let silenced = if silence.is_some() { ", silenced" } else { "" };
         let since = format_time(*since);
-        format!("{severity} {name} {subject}: {state}{silenced} since {since}\n  {summary}\n  {runbook_url}")
+        let time = match resolved_at {
+            Some(resolved_at) => format!("at {} (since {since})", format_time(*resolved_at)),
+            None => format!("since {since}"),
+        };
+        format!("{severity} {name} {subject}: {state}{silenced} {time}\n  {summary}\n  {runbook_url}")
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -195,7 +195,7 @@ fn state_fault(service: &ServiceHealth) -> Option<Fault> {
     match service.state {
         ServiceState::Missing => Some(missing(BROKEN_PENDING_PERIOD, "is missing: it sends no heartbeats")),
         ServiceState::Stopped => Some(missing(STOPPED_PENDING_PERIOD, "has stopped, and was not started again")),
-        ServiceState::Unknown => Some(missing(STOPPED_PENDING_PERIOD, "was never seen")),
+        ServiceState::Unknown => Some(missing(STOPPED_PENDING_PERIOD, "has not been seen since health-check started")),
         ServiceState::Degraded => {
             let summary = format!("{name} is {}.", describe_degraded(service.ready != Some(false), &service.parts));
             Some(Fault::new(Rule::ServiceDegraded, name, DEGRADED_PENDING_PERIOD, summary))
