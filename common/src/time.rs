@@ -79,6 +79,11 @@ impl Timestamp {
         DateTime::from_timestamp_micros(self.0).expect("every Timestamp is within the range of the calendar")
     }
 
+    /// The time in RFC 3339 without the fraction of a second if it is zero, such as `2026-01-02T03:04:05Z`.
+    pub fn shortest(self) -> String {
+        self.to_datetime().to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    }
+
     /// The time from `earlier` to `self`. Zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

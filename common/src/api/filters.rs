@@ -1,22 +1,48 @@
 //! Checks of the filter parameters that several services share. `docs/requests.md` describes them for users.
 
+use std::str::FromStr;
+
 use super::{FieldError, orders::OrderFilter};
 use crate::{
     money::{Currency, FiatAmount},
     spelling::must_be_one_of,
+    text::shown_value,
     time::Timestamp,
 };
 
 /// Returns an error if the period begins after it ends. If `from` equals `to`, the period is empty, which is allowed.
 pub fn check_period(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<FieldError> {
     let (from, to) = from.zip(to).filter(|(from, to)| from > to)?;
-    Some(FieldError::new("from", format!("must not be later than to ({to}), but is {from}")))
+    Some(reversed_period(&from.shortest(), &to.shortest()))
 }
 
 /// Returns an error if the smallest amount is greater than the largest.
 pub fn check_amounts(min: Option<FiatAmount>, max: Option<FiatAmount>) -> Option<FieldError> {
     let (min, max) = min.zip(max).filter(|(min, max)| min > max)?;
-    Some(FieldError::new("min_amount", format!("must not be greater than max_amount ({max}), but is {min}")))
+    Some(reversed_amounts(&min.to_string(), &max.to_string()))
+}
+
+/// The errors of [`check_period`] and [`check_amounts`] for parameters as they were sent. The errors quote these texts.
+/// All operations use the same parameter names for a period, and for a range of amounts.
+pub fn check_ranges_as_sent<'a>(value_of: impl Fn(&str) -> Option<&'a str>) -> Vec<FieldError> {
+    fn reversed<'a, T: FromStr + PartialOrd>(low: Option<&'a str>, high: Option<&'a str>) -> Option<[&'a str; 2]> {
+        let (low, high) = low.zip(high)?;
+        (low.parse::<T>().ok()? > high.parse::<T>().ok()?).then_some([low, high])
+    }
+    let period = reversed::<Timestamp>(value_of("from"), value_of("to"));
+    let amounts = reversed::<FiatAmount>(value_of("min_amount"), value_of("max_amount"));
+    let period = period.map(|[from, to]| reversed_period(from, to));
+    period.into_iter().chain(amounts.map(|[min, max]| reversed_amounts(min, max))).collect()
+}
+
+fn reversed_period(from: &str, to: &str) -> FieldError {
+    let reason = format!("must not be later than to ({}), but is {}", shown_value(to), shown_value(from));
+    FieldError::new("from", reason)
+}
+
+fn reversed_amounts(min: &str, max: &str) -> FieldError {
+    let reason = format!("must not be greater than max_amount ({}), but is {}", shown_value(max), shown_value(min));
+    FieldError::new("min_amount", reason)
 }
 
 /// Returns an error if `text`, the parameter `currency` as it was sent, is not one of `currencies`.

@@ -11,9 +11,7 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::{
-    FieldError,
     courses::{self, Resolution},
-    filters::{check_amounts, check_period},
     history, orders,
     reports::{MinLevel, ReportCursor},
     users::{Email, UserCursor},
@@ -122,17 +120,6 @@ impl<T: ParseFromParameter> ParseFromParameter for AsSent<T> {
         let parsed = T::parse_from_parameter(text).map(|value| Self { value, text: text.to_owned() });
         parsed.map_err(ParseError::propagate)
     }
-}
-
-/// The errors of values that are valid by themselves but contradict each other. All operations use the same parameter
-/// names for a period, and for a range of amounts.
-pub fn contradictions<'a>(value_of: impl Fn(&str) -> Option<&'a str>) -> Vec<FieldError> {
-    fn parse<T: FromStr>(text: Option<&str>) -> Option<T> {
-        text.and_then(|text| text.parse().ok())
-    }
-    let period = check_period(parse(value_of("from")), parse(value_of("to")));
-    let amounts = check_amounts(parse(value_of("min_amount")), parse(value_of("max_amount")));
-    period.into_iter().chain(amounts).collect()
 }
 
 /// Checks a value. The error states which values are allowed. A value of an unknown type passes.

@@ -98,13 +98,20 @@ pub fn unknown_outcome(detail: &'static str) -> Problem {
 }
 
 /// The problem of a request whose idempotency key was not looked up because of `cause`. Its code is `outcome_unknown`,
-/// because an earlier request with the key possibly had an effect. `detail` replaces the detail of `cause`, unless the
-/// code of `cause` is `outcome_unknown`.
-pub fn key_not_looked_up(cause: Problem, detail: &'static str) -> Problem {
+/// because an earlier request with the key possibly had an effect. The reason and `advice` replace the detail of `cause`,
+/// unless the code of `cause` is `outcome_unknown`.
+pub fn key_not_looked_up(cause: Problem, advice: &'static str) -> Problem {
     let wait = cause.retry_after.unwrap_or_default().max(RETRY_AFTER_UNKNOWN_OUTCOME);
     let problem = match cause.code {
         Code::OutcomeUnknown => Problem::new(Code::OutcomeUnknown, cause.detail),
-        _ => Problem { subcode: Some(Subcode::NoEffect), ..Problem::new(Code::OutcomeUnknown, detail) },
+        code => {
+            let reason = match code {
+                Code::DatabaseUnavailable => "the database is unavailable",
+                _ => "a part of the platform cannot be used at the moment",
+            };
+            let detail = format!("This request had no effect, because {reason}. {advice}");
+            Problem { subcode: Some(Subcode::NoEffect), ..Problem::new(Code::OutcomeUnknown, detail) }
+        }
     };
     problem.retry_after(wait)
 }

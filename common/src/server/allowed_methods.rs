@@ -5,6 +5,8 @@ use std::fmt;
 use poem::http::{HeaderValue, Method};
 use poem_openapi::registry::MetaApi;
 
+use crate::spelling::nearest;
+
 /// The paths of a service, each with the value of its `Allow` header (RFC 9110, section 10.2.1).
 #[derive(Debug, Default)]
 pub struct AllowedMethods(Vec<(PathPattern, HeaderValue)>);
@@ -24,6 +26,14 @@ impl AllowedMethods {
     /// The `Allow` header for a path. `None` if the path does not exist.
     pub fn for_path(&self, path: &str) -> Option<&HeaderValue> {
         PathPattern::most_specific(&self.0, path)
+    }
+
+    /// The path that is probably meant by a path that does not exist, with the parameters of the latter. Words of the
+    /// path can be misspelt, and its beginning can be missing.
+    pub fn nearest_path(&self, path: &str) -> Option<String> {
+        let sent: Vec<_> = segments(path).collect();
+        let similar = self.0.iter().filter_map(|(pattern, _)| pattern.completed(&sent));
+        similar.max_by_key(|(right_words, _)| *right_words).map(|(_, path)| path)
     }
 
     /// The parameter at `position` among the parameters of a path.
@@ -75,6 +85,25 @@ impl PathPattern {
         let mut path = segments(path);
         self.0.iter().all(|expected| path.next().is_some_and(|segment| is_parameter(expected) || expected == segment))
             && path.next().is_none()
+    }
+
+    /// The path of this pattern with the parameters of a misspelt path, and the number of the words that both have.
+    /// `None` if the paths are not similar.
+    fn completed(&self, sent: &[&str]) -> Option<(usize, String)> {
+        let missing = self.0.len().checked_sub(sent.len())?;
+        let (beginning, end) = self.0.split_at(missing);
+        if beginning.iter().chain(end.first()).any(|segment| is_parameter(segment)) {
+            return None;
+        }
+        let pairs = || end.iter().map(String::as_str).zip(sent.iter().copied());
+        let is_similar = |(expected, sent)| is_parameter(expected) || nearest(sent, [expected]).is_some();
+        if end.is_empty() || !pairs().all(is_similar) {
+            return None;
+        }
+        let right_words = pairs().filter(|(expected, sent)| expected == sent).count();
+        let end = pairs().map(|(expected, sent)| if is_parameter(expected) { sent } else { expected });
+        let words: Vec<_> = beginning.iter().map(String::as_str).chain(end).collect();
+        Some((right_words, format!("/{}", words.join("/"))))
     }
 
     pub(super) fn has_parameters(&self) -> bool {

@@ -33,7 +33,10 @@ use super::{
     limits::{BODY_TIMEOUT, MAX_BODY, MAX_DRAINED},
     urlencoded::{name_of_pair, values_not_utf8},
 };
-use crate::api::{Code, FieldError, MAX_FIELD_ERRORS, Problem};
+use crate::{
+    api::{Code, FieldError, MAX_FIELD_ERRORS, Problem},
+    text::shown_value,
+};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -309,7 +312,8 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
             return Ok(Self(Some(UncheckedBody(try_parse_json(&body)))));
         }
         if essence(content_type) != FORM {
-            return Err(unsupported_type("The content type of the body is not supported.").into());
+            let reason = format!("The content type of the body is not supported: {}.", shown_value(content_type));
+            return Err(unsupported_type(&reason).into());
         }
         // By default, curl sends JSON with the content type of a form. Parsed as a form, the JSON would be
         // misinterpreted.
@@ -329,8 +333,10 @@ fn unsupported_type(reason: &str) -> Problem {
 /// The problem of a JSON body whose content type is missing or wrong.
 pub(super) fn not_of_json_type(error: &ContentTypeError) -> Problem {
     let reason = match error {
-        ContentTypeError::NotSupported { .. } => "The body must be JSON.",
-        ContentTypeError::ExpectContentType => NO_TYPE,
+        ContentTypeError::NotSupported { content_type } => {
+            format!("The body must be JSON, but its content type is {}.", shown_value(content_type))
+        }
+        ContentTypeError::ExpectContentType => NO_TYPE.to_owned(),
     };
     Problem::new(Code::UnsupportedMediaType, format!("{reason} Send the header Content-Type: application/json."))
 }

@@ -36,7 +36,7 @@ use crate::{
     error_chain::format_chain,
     ids::RequestId,
     request_context::RequestContext,
-    text::describe_refused,
+    text::{describe_refused, shown_name},
     traces::ServiceTracer,
 };
 
@@ -224,7 +224,7 @@ impl RequestMiddleware {
 
     fn failure_response(&self, failure: &Failure, id: &RequestId, method: &Method, path: &str) -> Response {
         let problem = match failure {
-            Failure::Error(error) => to_problem(error, method, self.methods.for_path(path)),
+            Failure::Error(error) => to_problem(error, method, path, &self.methods),
             Failure::Timeout => {
                 tracing::error!(%method, path, "a request exceeded its deadline");
                 Problem::new(Code::Overloaded, "The request took too long and was cancelled. Try again in a moment.")
@@ -273,9 +273,9 @@ fn invalid_parameter(error: &Error, path: &str, methods: &AllowedMethods) -> Opt
     Some(FieldError::new(name, reason))
 }
 
-/// Converts an error of the framework or of a handler that does not concern a parameter. `allowed` lists the methods of
-/// the path.
-fn to_problem(error: &Error, method: &Method, allowed: Option<&HeaderValue>) -> Problem {
+/// Converts an error of the framework or of a handler that does not concern a parameter. `methods` contains the paths of
+/// the service.
+fn to_problem(error: &Error, method: &Method, path: &str, methods: &AllowedMethods) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();
     }
@@ -289,18 +289,20 @@ fn to_problem(error: &Error, method: &Method, allowed: Option<&HeaderValue>) -> 
         );
     }
     if error.is::<NotFoundError>() {
-        return Problem {
-            subcode: Some(Subcode::UnknownPath),
-            ..Problem::new(Code::NotFound, "This path does not exist. /docs lists all paths.")
-        };
+        let meant = methods.nearest_path(path);
+        let meant =
+            meant.map(|meant| format!("; did you mean {}?", shown_name(&meant))).unwrap_or_else(|| ".".to_owned());
+        let detail = format!("The path {} does not exist{meant} /docs lists all paths.", shown_name(path));
+        return Problem { subcode: Some(Subcode::UnknownPath), ..Problem::new(Code::NotFound, detail) };
     }
     if error.is::<MethodNotAllowedError>() {
-        let allowed = allowed.and_then(|allowed| allowed.to_str().ok());
+        let allowed = methods.for_path(path).and_then(|allowed| allowed.to_str().ok());
         let hint = allowed.map_or_else(
             || "/docs lists the methods of each path.".to_owned(),
             |allowed| format!("It supports {allowed}."),
         );
-        return Problem::new(Code::MethodNotAllowed, format!("This path does not support {method}. {hint}"));
+        let detail = format!("The path {} does not support {}. {hint}", shown_name(path), shown_name(method.as_str()));
+        return Problem::new(Code::MethodNotAllowed, detail);
     }
     if error.status().is_client_error() {
         tracing::debug!(error = format_chain(error), "the framework refused a request");

@@ -25,10 +25,7 @@ use super::{
     urlencoded::{name_of_pair, values_not_utf8},
 };
 use crate::{
-    api::{
-        FieldError, MAX_FIELD_ERRORS, Problem,
-        parameters::{check_value, contradictions},
-    },
+    api::{FieldError, MAX_FIELD_ERRORS, Problem, filters::check_ranges_as_sent, parameters::check_value},
     text::shown_name,
 };
 
@@ -122,14 +119,17 @@ impl QueryParameters {
         self
     }
 
-    /// Refuses a query with an unknown or a repeated parameter, or with a value that is not UTF-8. The problem also
+    /// Refuses a query with an unknown or a repeated parameter, with a value that is not UTF-8, or with a period or a
+    /// range of amounts that ends before it begins. The problem also
     /// names the other wrong parameters of the query.
     ///
     /// If the handler of the operation checks the query, nothing is refused.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let operation = self.operation(method, path).filter(|operation| !operation.is_checked_by_handler);
         let Some(operation) = operation else { return Ok(()) };
-        if operation.unexpected(query).is_empty() && values_not_utf8(query).next().is_none() {
+        let sent = first_values(query);
+        let has_valid_ranges = check_ranges_as_sent(|name| sent.get(name).map(|value| &**value)).is_empty();
+        if has_valid_ranges && operation.unexpected(query).is_empty() && values_not_utf8(query).next().is_none() {
             return Ok(());
         }
         let mut error = Error::from(Problem::validation(self.errors_of(operation, query).await));
@@ -150,7 +150,7 @@ impl QueryParameters {
     /// One error for each wrong parameter, and for values that contradict each other.
     async fn errors_of(&self, operation: &Operation, query: &str) -> Vec<FieldError> {
         let mut errors = operation.unexpected(query);
-        let value_of = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name);
+        let sent = first_values(query);
         for parameter in &operation.parameters {
             if errors.len() >= MAX_FIELD_ERRORS {
                 break;
@@ -159,11 +159,11 @@ impl QueryParameters {
                 continue;
             }
             let not_utf8 = values_not_utf8(query).find(|error| error.field == parameter.name);
-            let error = match (not_utf8, value_of(&parameter.name)) {
+            let error = match (not_utf8, sent.get(&*parameter.name)) {
                 (Some(error), _) => Some(error),
-                (None, Some((_, value))) => match check_value(&parameter.schema, &value) {
-                    Ok(()) => self.check_by_service(operation, parameter, &value).await,
-                    Err(reason) => Some(self.error_of_malformed(operation, parameter, &value, reason)),
+                (None, Some(value)) => match check_value(&parameter.schema, value) {
+                    Ok(()) => self.check_by_service(operation, parameter, value).await,
+                    Err(reason) => Some(self.error_of_malformed(operation, parameter, value, reason)),
                 },
                 (None, None) => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
             };
@@ -173,9 +173,9 @@ impl QueryParameters {
             .parameters
             .iter()
             .filter(|parameter| errors.iter().all(|error| error.field != parameter.name))
-            .filter_map(|parameter| Some((parameter.name.as_str(), value_of(&parameter.name)?.1)))
+            .filter_map(|parameter| Some((parameter.name.as_str(), &**sent.get(&*parameter.name)?)))
             .collect();
-        errors.extend(contradictions(|name| valid.get(name).map(|value| &**value)));
+        errors.extend(check_ranges_as_sent(|name| valid.get(name).copied()));
         errors
     }
 
@@ -271,6 +271,15 @@ impl Parameter {
         };
         Self { name, schema, is_required: required, is_deprecated: deprecated }
     }
+}
+
+/// The value of each parameter of a query. The first value of a repeated parameter.
+fn first_values(query: &str) -> HashMap<Cow<'_, str>, Cow<'_, str>> {
+    let mut values = HashMap::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        values.entry(name).or_insert(value);
+    }
+    values
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@
 //! name of a site resolves to 127.0.0.1 (DNS rebinding), the browser even regards the site and the service as the same origin.
 //! Browsers send the origin of the page and the requested host name in headers, and a page cannot change these headers.
 
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use poem::{
     Endpoint, Request, Response,
     endpoint::BoxEndpoint,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 
 use super::settings::{AllowedHosts, CorsOrigins};
@@ -18,6 +18,7 @@ use crate::{
     api::{Code, Problem},
     config::is_loopback,
     ids::RequestId,
+    text::shown_name,
 };
 
 /// The response headers that a permitted page may read.
@@ -87,13 +88,13 @@ impl RequestGuard {
             }
             Admission::Responded(response)
         };
-        if let Some(hosts) = &self.hosts
-            && !hosts.allows(request)
-        {
-            return refused(Problem::new(
-                Code::MisdirectedRequest,
-                "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
-            ));
+        if let Some(name) = self.hosts.as_ref().and_then(|hosts| hosts.refused_name(request)) {
+            // The allowed names are not listed, because a page that uses DNS rebinding can read this response.
+            let detail = format!(
+                "The host name {} does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
+                shown_name(&name)
+            );
+            return refused(Problem::new(Code::MisdirectedRequest, detail));
         }
         let permitted = headers.get(header::ORIGIN).filter(|origin| self.origins.contain(origin));
         if let Some(origin) = permitted {
@@ -106,10 +107,12 @@ impl RequestGuard {
             };
         }
         if !request.method().is_safe() && is_from_another_origin(headers) {
-            return refused(Problem::new(
-                Code::CrossSiteRequest,
-                "A web page of another origin sent this request. If the page is trusted, add its origin to CORS_ORIGINS.",
-            ));
+            let origin = headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+            let shown = origin.map(|origin| format!(" ({})", shown_name(&origin))).unwrap_or_default();
+            let detail = format!(
+                "A web page of another origin{shown} sent this request. If the page is trusted, add its origin to CORS_ORIGINS."
+            );
+            return refused(Problem::new(Code::CrossSiteRequest, detail));
         }
         Admission::Admitted(None)
     }
@@ -130,24 +133,23 @@ impl RequestGuard {
 }
 
 impl HostCheck {
-    fn allows(&self, request: &Request) -> bool {
-        let host = match request.headers().get(header::HOST) {
-            Some(host) => host.to_str().ok(),
-            // HTTP/1.0 clients can omit the header. Browsers always send the header.
-            None => Some("localhost"),
-        };
-        let of_uri = request.uri().authority().map(Authority::as_str);
-        host.is_some_and(|host| self.allows_authority(host)) && of_uri.is_none_or(|host| self.allows_authority(host))
+    /// The first host name of the request that is not allowed, without the port.
+    fn refused_name<'a>(&self, request: &'a Request) -> Option<Cow<'a, str>> {
+        // HTTP/1.0 clients can omit the header. Browsers always send the header.
+        let of_header = request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let of_uri = request.uri().authority().map(|authority| Cow::Borrowed(authority.as_str()));
+        let mut names = of_header.into_iter().chain(of_uri).map(without_port);
+        names.find(|name| !name.is_ascii() || !self.allowed.contain(name, self.loopback))
     }
+}
 
-    /// Checks a host name with or without a port.
-    fn allows_authority(&self, authority: &str) -> bool {
-        let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
-        let name = match authority.rsplit_once(':') {
-            Some((name, port)) if is_port(port) => name,
-            _ => authority,
-        };
-        self.allowed.contain(name, self.loopback)
+fn without_port(authority: Cow<'_, str>) -> Cow<'_, str> {
+    let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+    let name_len = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map(|(name, _)| name.len());
+    match (name_len, authority) {
+        (None, authority) => authority,
+        (Some(len), Cow::Borrowed(text)) => Cow::Borrowed(&text[..len]),
+        (Some(len), Cow::Owned(text)) => Cow::Owned(text[..len].to_owned()),
     }
 }
 

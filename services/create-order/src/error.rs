@@ -12,8 +12,9 @@ use common::{
         quotes::QuoteCap,
     },
     clients::{CallError, DispatchError, key_not_looked_up, unknown_outcome, with_denial},
-    ids::QuoteId,
+    ids::{IdempotencyKey, OrderId, QuoteId},
     money::Sats,
+    text::shown_name,
 };
 
 use self::wallet_refusal::{WalletReason, WalletRefusal};
@@ -33,7 +34,7 @@ pub enum Error {
     PriceOfOtherOrigin { database: OrderOrigin },
     /// 422: the idempotency key belongs to a different order.
     #[error("the idempotency key was used for a different order")]
-    KeyReused,
+    KeyReused(Option<IdempotencyKey>),
     /// 409: a smaller order possibly fits.
     #[error("the order exceeds the limit over all orders")]
     LimitExceeded {
@@ -67,8 +68,12 @@ pub enum Error {
     #[error("quote {0} does not exist")]
     QuoteNotFound(QuoteId),
     /// 409: the reservation has passed to the order that took the quote.
-    #[error("the quote cannot be released, because an order took it")]
-    ReleaseTaken,
+    #[error("quote {quote} cannot be released, because an order took it")]
+    ReleaseTaken {
+        quote: QuoteId,
+        /// `None` if the quote could not be read after the refusal.
+        order: Option<OrderId>,
+    },
     /// 503, or 500 because of an internal error of db-proxy: the order was not placed, or its outcome is unknown.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
@@ -92,18 +97,18 @@ pub enum Error {
 impl Error {
     /// The error of a refused order or quote. `wallets` are the wallets of the order. `source` is `None` for a quote.
     pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>, source: Option<OrderSource>) -> Self {
-        let (currency, quote) = match source {
-            Some(OrderSource::Market(order)) => (Some(order.currency), None),
+        let (order, quote) = match source {
+            Some(OrderSource::Market(order)) => (Some(order), None),
             Some(OrderSource::Quoted(id)) => (None, Some(id)),
             None => (None, None),
         };
-        let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets, currency));
+        let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets, order));
         match refused.reason {
             RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining, largest_quote: None },
-            RefusalReason::KeyReused => Self::KeyReused,
+            RefusalReason::KeyReused => Self::KeyReused(None),
             RefusalReason::PriceUnavailable => match refused.database_origin {
                 Some(database) => Self::PriceOfOtherOrigin { database },
-                None => Self::Price(PriceError::NoRecord),
+                None => Self::Price(PriceError::Refused),
             },
             RefusalReason::QuoteUnknown => Self::QuoteUnknown(quote),
             RefusalReason::QuoteTaken => Self::QuoteTaken(quote),
@@ -134,9 +139,8 @@ fn unknown_quote(id: Option<QuoteId>) -> String {
 }
 
 /// The detail if a request placed no order and its key was not looked up.
-const KEY_NOT_LOOKED_UP: &str = "This request had no effect, because a part of the platform cannot be used at the moment. It is not \
-    known whether an earlier request with this idempotency_key placed the order. Send the order again with the same key. The \
-    order is placed only once.";
+const KEY_NOT_LOOKED_UP: &str = "It is not known whether an earlier request with this idempotency_key placed the order. Send the \
+    order again with the same key. The order is placed only once.";
 /// The detail if it is not known whether a quote was created.
 const UNKNOWN_RESERVATION: &str = "It is not known whether the price was reserved. Request a new quote. If the price was \
     reserved, the reservation is released when the quote expires.";
@@ -211,13 +215,16 @@ impl From<Error> for Problem {
             Error::Invalid(errors) => Self::validation(errors),
             Error::Price(error) => price_problem(error, RequestKind::Order),
             Error::PriceOfOtherOrigin { database } => other_origin_problem(database, RequestKind::Order),
-            Error::KeyReused => Self {
-                errors: vec![FieldError::new("Idempotency-Key", "was used for a different order")],
-                ..Self::new(
-                    Code::KeyReused,
-                    "This Idempotency-Key was used for a different order. Send this order with a new Idempotency-Key.",
-                )
-            },
+            Error::KeyReused(key) => {
+                let shown = key.map(|key| format!("\"{}\" ", shown_name(key.as_str()))).unwrap_or_default();
+                let detail = format!(
+                    "The Idempotency-Key {shown}was used for a different order. Send this order with a new Idempotency-Key."
+                );
+                Self {
+                    errors: vec![FieldError::new("Idempotency-Key", format!("{shown}was used for a different order"))],
+                    ..Self::new(Code::KeyReused, detail)
+                }
+            }
             Error::LimitExceeded { remaining, largest_quote } => {
                 limit_problem(remaining, largest_quote, RequestKind::Order)
             }
@@ -240,10 +247,15 @@ impl From<Error> for Problem {
                 let detail = format!("Quote {id} does not exist. Quotes are deleted some time after they expire.");
                 Self::new(Code::NotFound, detail)
             }
-            Error::ReleaseTaken => Self::new(
-                Code::QuoteTaken,
-                "An order took this quote, so its reservation cannot be released. The quote contains the id of the order.",
-            ),
+            Error::ReleaseTaken { quote, order } => {
+                let detail = match order {
+                    Some(order) => format!("Order {order} took quote {quote}, so its reservation cannot be released."),
+                    None => format!(
+                        "An order took quote {quote}, so its reservation cannot be released. The quote contains the id of the order."
+                    ),
+                };
+                Self::new(Code::QuoteTaken, detail)
+            }
             Error::Dispatch(error) => dispatch_problem(error),
             Error::Call(error) => {
                 tracing::warn!(error = %error.chain(), "a quote could not be created");
@@ -322,13 +334,15 @@ fn price_problem(error: PriceError, requested: RequestKind) -> Problem {
     let denial = requested.denial();
     match error {
         PriceError::NoRecord => {
-            let detail = format!("There is no current price. {denial}");
+            let reason = "price-cache-proxy has received no prices from price-updater";
+            Problem::new(Code::PriceUnavailable, format!("There is no current price: {reason}. {denial}"))
+        }
+        PriceError::NotPriced { currency, last } => {
+            let reason = last.map_or_else(|| "no earlier price is known".to_owned(), |last| last.to_string());
+            let detail = format!("There is no current price in {currency}: {reason}. {denial}");
             Problem::new(Code::PriceUnavailable, detail)
         }
-        PriceError::NotPriced(currency) => {
-            let detail = format!("There is no current price in {currency}. {denial}");
-            Problem::new(Code::PriceUnavailable, detail)
-        }
+        PriceError::Refused => Problem::new(Code::PriceUnavailable, format!("There is no current price. {denial}")),
         PriceError::TooOld { age, max_age, .. } => {
             let detail = format!(
                 "The last price is {} s old, and no newer price was accepted. Orders and quotes accept a price that is at \

@@ -105,7 +105,7 @@ impl OrderService {
             OrderSource::Market(order) => {
                 let mut priced = None;
                 if local_error.is_none() {
-                    priced = self.price_order(&order).await.map_err(|error| local_error = Some(error)).ok();
+                    priced = self.price_order(&order, payload).await.map_err(|error| local_error = Some(error)).ok();
                 }
                 command.market = Some(MarketOrder::new(order, priced));
             }
@@ -131,15 +131,18 @@ impl OrderService {
             (Decision::Placed(placed), _) => Ok(placed),
             // The local error states why the order was sent without a price.
             (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
+            (Decision::Refused(Refused { reason: RefusalReason::KeyReused, .. }), _) => {
+                Err(Error::KeyReused(Some(key.as_idempotency_key().clone())))
+            }
             (Decision::Refused(refused), _) => Err(Error::of_refusal(&refused, wallets, Some(source))),
         }
     }
 
     /// Creates a quote for a client. Reserves the current price, and the bitcoin amount under the limit.
     pub async fn create_quote(&self, request: &QuoteRequest, client: QuoteClient) -> Result<Quote, Error> {
-        let order =
-            ValidatedOrder::from_payload(&quote_payload(request), &self.currencies.get()).map_err(Error::Invalid)?;
-        let PricedOrder { amount, price } = self.price_order(&order).await?;
+        let payload = quote_payload(request);
+        let order = ValidatedOrder::from_payload(&payload, &self.currencies.get()).map_err(Error::Invalid)?;
+        let PricedOrder { amount, price } = self.price_order(&order, &payload).await?;
         let command = CreateQuoteCommand {
             currency: order.currency,
             amount,
@@ -191,7 +194,9 @@ impl OrderService {
         match self.backend.release_quote(id, owner).await.map_err(Error::ReleaseQuote)? {
             QuoteOutcome { quote: Some(_), .. } => Ok(()),
             QuoteOutcome { refused: Some(Refused { reason: RefusalReason::QuoteTaken, .. }), .. } => {
-                Err(Error::ReleaseTaken)
+                // The refusal does not name the order.
+                let taken = self.backend.find_quote(id, owner).await.ok().and_then(|outcome| outcome.quote);
+                Err(Error::ReleaseTaken { quote: id, order: taken.and_then(|quote| quote.order_id) })
             }
             QuoteOutcome { refused: Some(_), .. } => Err(Error::QuoteNotFound(id)),
             QuoteOutcome { quote: None, refused: None, .. } => {
@@ -205,7 +210,7 @@ impl OrderService {
     pub fn invalid_fields(&self, payload: &OrderPayload) -> Vec<FieldError> {
         match OrderRequest::from_payload(payload, &self.currencies.get()).map(|request| request.source) {
             Ok(OrderSource::Market(ValidatedOrder { currency, amount: ordered @ OrderedAmount::Fiat(amount) })) => {
-                self.check_bounds(currency, amount, ordered).err().into_iter().collect()
+                self.check_bounds(currency, amount, ordered, payload).err().into_iter().collect()
             }
             Ok(OrderSource::Market(_) | OrderSource::Quoted(_)) => Vec::new(),
             Err(errors) => errors,
@@ -217,10 +222,10 @@ impl OrderService {
     }
 
     /// Converts the amount of an order at the current price. The cost of the order must be within the configured bounds.
-    async fn price_order(&self, order: &ValidatedOrder) -> Result<PricedOrder, Error> {
+    async fn price_order(&self, order: &ValidatedOrder, payload: &OrderPayload) -> Result<PricedOrder, Error> {
         let ValidatedOrder { currency, amount: ordered } = *order;
         if let OrderedAmount::Fiat(amount) = ordered {
-            self.check_bounds(currency, amount, ordered).map_err(|error| Error::Invalid(vec![error]))?;
+            self.check_bounds(currency, amount, ordered, payload).map_err(|error| Error::Invalid(vec![error]))?;
         }
         let OrderablePrice { price, simulated } = self.prices.current_price(currency).await?;
         let converted = match ordered.convert_rounded_up(price.price) {
@@ -239,7 +244,7 @@ impl OrderService {
             }
         };
         let ConvertedAmounts { amount, bitcoin_amount } = converted;
-        self.check_bounds(currency, amount, ordered).map_err(|error| Error::Invalid(vec![error]))?;
+        self.check_bounds(currency, amount, ordered, payload).map_err(|error| Error::Invalid(vec![error]))?;
         let price = OrderPrice {
             exchange_rate: price.price,
             bitcoin_amount,
@@ -252,10 +257,20 @@ impl OrderService {
         Ok(PricedOrder { amount, price })
     }
 
-    /// Checks that `amount`, the cost of an order, is within the bounds. The error names the field that the client sent.
-    fn check_bounds(&self, currency: Currency, amount: FiatAmount, ordered: OrderedAmount) -> Result<(), FieldError> {
+    /// Checks that `amount`, the cost of an order, is within the bounds. The error names the field that the client sent, and
+    /// quotes it as it was sent in `payload`.
+    fn check_bounds(
+        &self,
+        currency: Currency,
+        amount: FiatAmount,
+        ordered: OrderedAmount,
+        payload: &OrderPayload,
+    ) -> Result<(), FieldError> {
         self.amount_bounds.get().check(currency, amount).map_err(|reason| match ordered {
-            OrderedAmount::Fiat(_) => FieldError::new("amount", format!("{reason}, but is {amount}")),
+            OrderedAmount::Fiat(_) => match &payload.amount {
+                Some(sent) => FieldError::new("amount", sent.describe_refused(reason)),
+                None => FieldError::new("amount", reason),
+            },
             OrderedAmount::Bitcoin(_) => {
                 FieldError::new("bitcoin_amount", format!("costs {amount} {currency}, but the cost {reason}"))
             }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -34,9 +35,12 @@ use tokio_util::sync::CancellationToken;
 pub enum PriceError {
     #[error("there is no price, because price-cache-proxy has received no prices from price-updater")]
     NoRecord,
-    /// The current record has no price in this currency, or the price has expired.
-    #[error("there is no price in {0}")]
-    NotPriced(Currency),
+    /// The current record has no price in this currency, or the price has expired. `last` is the last known price, if any.
+    #[error("there is no price in {currency}")]
+    NotPriced { currency: Currency, last: Option<LastPrice> },
+    /// db-proxy refused the price, for example because it expired before the order was stored.
+    #[error("the price has expired")]
+    Refused,
     #[error("the price record could not be read from price-cache-proxy")]
     Call(#[source] Arc<CallError>),
     /// The price is prolonged and older than the maximum age. The message contains the time of the price, because an
@@ -48,6 +52,26 @@ pub enum PriceError {
         max_age.as_secs()
     )]
     TooOld { as_of: Timestamp, age: Duration, max_age: Duration },
+}
+
+/// The last known price in a currency that has no current price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastPrice {
+    as_of: Timestamp,
+    expires_at: Timestamp,
+    /// False if price-updater withdrew the price before it expired.
+    has_expired: bool,
+}
+
+impl fmt::Display for LastPrice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let as_of = format_time(self.as_of);
+        if self.has_expired {
+            write!(f, "the last price, of {as_of}, expired at {}", format_time(self.expires_at))
+        } else {
+            write!(f, "price-updater withdrew the last price, of {as_of}, before it expired")
+        }
+    }
 }
 
 /// A price that an order may use now.
@@ -68,7 +92,7 @@ pub struct PriceReader {
     /// time share one fetch.
     fetch: SingleFlight<(), Option<Arc<CallError>>>,
     /// For each currency, the last price that the readiness check found, possibly expired. Only for texts for
-    /// operators.
+    /// people.
     last_prices: Arc<Mutex<BTreeMap<Currency, CurrencyPrice>>>,
 }
 
@@ -105,14 +129,23 @@ impl PriceReader {
 
     /// Returns the price in `currency` that an order may use now.
     pub async fn current_price(&self, currency: Currency) -> Result<OrderablePrice, PriceError> {
-        let record = self.current_record().await?;
-        self.orderable_price(record.value(), currency)
+        match self.current_record().await {
+            Ok(record) => self.orderable_price(record.value(), currency),
+            Err(PriceError::NoRecord) => Err(match self.last_price(currency) {
+                Some(last) => PriceError::NotPriced { currency, last: Some(last) },
+                None => PriceError::NoRecord,
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// The price of `record` in `currency`, if an order may use it now.
     pub fn orderable_price(&self, record: &PriceRecord, currency: Currency) -> Result<OrderablePrice, PriceError> {
-        let price = record.price(currency).and_then(|price| self.unexpired_price(record, price));
-        let current = price.ok_or(PriceError::NotPriced(currency))?;
+        let price = record.price(currency);
+        let Some(current) = price.clone().and_then(|price| self.unexpired_price(record, price)) else {
+            let expired = price.map(|price| self.last_price_of(&price)).filter(|last| last.has_expired);
+            return Err(PriceError::NotPriced { currency, last: expired.or_else(|| self.last_price(currency)) });
+        };
         self.check_age(&current.price)?;
         Ok(current)
     }
@@ -180,7 +213,8 @@ impl PriceReader {
             self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).insert(currency, price.clone());
         }
         let Some(valid) = price.and_then(|price| self.unexpired_price(record, price)) else {
-            return Component::not_ready(name, self.reason(&PriceError::NotPriced(currency), currency)).optional();
+            let error = PriceError::NotPriced { currency, last: None };
+            return Component::not_ready(name, self.reason(&error, currency)).optional();
         };
         let component = match self.check_age(&valid.price) {
             Ok(()) => Component::ready(name),
@@ -205,18 +239,20 @@ impl PriceReader {
     /// Why orders in `currency` are refused, for operators. Without a current price, the text contains the time of the
     /// last price.
     fn reason(&self, error: &PriceError, currency: Currency) -> String {
-        let last = self.last_prices.lock().unwrap_or_else(PoisonError::into_inner).get(&currency).cloned();
-        match (error, last) {
-            (PriceError::NoRecord | PriceError::NotPriced(_), Some(CurrencyPrice { as_of, expires_at, .. })) => {
-                let as_of = format_time(as_of);
-                if expires_at <= self.clock.now() {
-                    format!("the last price, of {as_of}, expired at {}", format_time(expires_at))
-                } else {
-                    format!("price-updater withdrew the last price, of {as_of}, before it expired")
-                }
-            }
+        match (error, self.last_price(currency)) {
+            (PriceError::NoRecord | PriceError::NotPriced { .. }, Some(last)) => last.to_string(),
             (error, _) => error.to_string(),
         }
+    }
+
+    /// The last price in `currency` that the readiness check found.
+    fn last_price(&self, currency: Currency) -> Option<LastPrice> {
+        let last_prices = self.last_prices.lock().unwrap_or_else(PoisonError::into_inner);
+        last_prices.get(&currency).map(|price| self.last_price_of(price))
+    }
+
+    fn last_price_of(&self, &CurrencyPrice { as_of, expires_at, .. }: &CurrencyPrice) -> LastPrice {
+        LastPrice { as_of, expires_at, has_expired: expires_at <= self.clock.now() }
     }
 
     /// Receives pushed records until `stop` is cancelled.

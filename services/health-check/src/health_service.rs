@@ -58,7 +58,12 @@ pub(crate) struct HealthService {
 
 impl ValueCheck for HealthService {
     fn check<'a>(&'a self, parameter: ParameterValue<'a>) -> CheckedValue<'a> {
-        let unknown = (parameter.name == "service").then(|| self.state().unknown_service(parameter.value)).flatten();
+        let state = self.state();
+        let unknown = match parameter.name {
+            "service" => state.unknown_service(parameter.value),
+            "subject" => state.unknown_subject(parameter.value, state.recorded_at),
+            _ => None,
+        };
         Box::pin(async { unknown })
     }
 }
@@ -74,6 +79,7 @@ impl HealthService {
             limit_usage: LimitUsage::default(),
             alerts,
             history,
+            recorded_at: now,
         });
         Self { state, metrics: HealthMetrics::register(metrics) }
     }
@@ -156,6 +162,7 @@ impl HealthService {
 
     /// Logs each change of state and stores it as a report.
     fn record_state_changes(&self, state: &mut State, now: Instants) {
+        state.recorded_at = now;
         for change in state.registry.update_states(now) {
             let from = previous_state(&change).map(tracing::field::display);
             let (name, to) = (change.service.clone(), change.to.state);

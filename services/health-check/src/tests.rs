@@ -206,6 +206,10 @@ async fn history_of_an_unknown_subject_is_refused() {
     let (status, body) = get("create_order").await;
     assert_eq!(status, 422);
     assert!(body.contains("did you mean create-order?"), "{body}");
+    // Both wrong parameters are named.
+    let (status, body) = get("create_order&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z").await;
+    assert_eq!(status, 422);
+    assert!(body.contains("did you mean create-order?") && body.contains("must not be later than to"), "{body}");
 }
 
 /// Without this refusal, the silence would cover all alerts of the service.

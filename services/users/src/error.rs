@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    api::{Code, FieldError, Problem, keys::MAX_KEYS_PER_USER},
+    api::{Code, FieldError, Problem, keys::MAX_KEYS_PER_USER, users::Email},
     clients::{
         CallError, SharedReadError,
         db_proxy::{DbProxyClient, DirectoryError},
@@ -26,7 +26,7 @@ pub enum Error {
     KeyNotFound(KeyId),
     /// 409.
     #[error("another user has this e-mail address")]
-    EmailTaken,
+    EmailTaken(Email),
     /// 409.
     #[error("the user has the maximum number of keys")]
     TooManyKeys,
@@ -95,15 +95,16 @@ impl Change {
 }
 
 impl Error {
-    /// Converts the error of a change. `key` is the API key that the request names, if any.
+    /// Converts the error of a change, except a taken e-mail address. `key` is the API key that the request names, if any.
     pub fn from_directory(error: DirectoryError, change: Change, user: UserId, key: Option<KeyId>) -> Self {
         match (error, key) {
             (DirectoryError::KeyNotFound, Some(key)) => Self::KeyNotFound(key),
             (DirectoryError::KeyRevoked, Some(key)) => Self::KeyRevoked(key),
             (DirectoryError::UserNotFound | DirectoryError::KeyNotFound, _) => Self::UserNotFound(user),
-            // db-proxy sends this refusal only if the request names a key.
-            (error @ DirectoryError::KeyRevoked, None) => Self::Call(DbProxyClient::invalid_response(error)),
-            (DirectoryError::EmailTaken, _) => Self::EmailTaken,
+            // db-proxy sends these refusals only if the request names a key or an address.
+            (error @ DirectoryError::KeyRevoked, None) | (error @ DirectoryError::EmailTaken, _) => {
+                Self::Call(DbProxyClient::invalid_response(error))
+            }
             (DirectoryError::TooManyKeys, _) => Self::TooManyKeys,
             (DirectoryError::PrefixTaken, _) => Self::NoFreePrefix,
             (DirectoryError::Call(error), _) => Self::NotChanged(change, error),
@@ -121,13 +122,15 @@ impl From<Error> for Problem {
             Error::Invalid(errors) => Self::validation(errors),
             Error::UserNotFound(id) => Self::new(Code::NotFound, format!("User {id} does not exist.")),
             Error::KeyNotFound(id) => Self::new(Code::NotFound, format!("The user has no key {id}.")),
-            Error::EmailTaken => Self {
-                errors: vec![FieldError::new("email", "belongs to another user")],
-                ..Self::new(
-                    Code::EmailTaken,
-                    "Another user has this e-mail address. Addresses are compared without regard to case.",
-                )
-            },
+            Error::EmailTaken(email) => {
+                let detail = format!(
+                    "Another user has the e-mail address \"{email}\". Addresses are compared without regard to case."
+                );
+                Self {
+                    errors: vec![FieldError::new("email", format!("\"{email}\" belongs to another user"))],
+                    ..Self::new(Code::EmailTaken, detail)
+                }
+            }
             Error::TooManyKeys => {
                 let detail = format!(
                     "The user has {MAX_KEYS_PER_USER} keys that are not revoked, which is the maximum. Revoke one that is not used."

@@ -153,6 +153,8 @@ async fn created_user_is_found_at_its_location() {
     assert_eq!((none.status, none.body), (200, json!({ "data": [], "_links": {} })));
     let taken = fixture.post("/api/v1/users", json!({ "email": "GRACE@example.org", "name": "G" })).await;
     assert_eq!((taken.status, taken.code(), taken.invalid_fields()), (409, "email_taken", vec!["email"]));
+    let detail = taken.body["detail"].as_str().unwrap();
+    assert!(detail.starts_with("Another user has the e-mail address \"GRACE@example.org\"."), "{detail}");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub struct UserService {
 impl UserService {
     pub async fn create_user(&self, command: &CreateUserCommand) -> Result<User, Error> {
         self.directory.create_user(command).await.map_err(|error| match error {
-            DirectoryError::EmailTaken => Error::EmailTaken,
+            DirectoryError::EmailTaken => Error::EmailTaken(command.email.clone()),
             DirectoryError::OutcomeUnknown(error) => Error::OutcomeUnknown(Change::CreateUser, error),
             DirectoryError::Call(error) => Error::NotChanged(Change::CreateUser, error),
             // A taken address is the only refusal of a new user, so another refusal is an invalid response.
@@ -75,7 +75,10 @@ impl UserService {
 
     pub async fn update_user(&self, id: UserId, command: &UpdateUserCommand) -> Result<User, Error> {
         let updated = self.directory.update_user(id, command).await;
-        updated.map_err(|error| Error::from_directory(error, Change::UpdateUser, id, None))
+        updated.map_err(|error| match (error, &command.email) {
+            (DirectoryError::EmailTaken, Some(email)) => Error::EmailTaken(email.clone()),
+            (error, _) => Error::from_directory(error, Change::UpdateUser, id, None),
+        })
     }
 
     pub async fn set_user_state(&self, id: UserId, state: UserState) -> Result<User, Error> {

@@ -78,7 +78,8 @@ pub fn validate_key(payload: &KeyPayload, now: Timestamp) -> Result<KeyTerms, Ve
     };
     check_rate(&mut errors, (*rate_limit_per_minute).into());
     if let Some(past) = expires_at.filter(|expires_at| *expires_at <= now) {
-        errors.add("expires_at", format!("must be after the current time {now}, but is {past}"));
+        let rule = format!("must be after the current time {}", now.shortest());
+        errors.add("expires_at", describe_refused(rule, &past.shortest()));
     }
     let (rate_limit_per_minute, expires_at) = (*rate_limit_per_minute, *expires_at);
     errors.into_result(name.zip(scopes).map(|(name, scopes)| KeyTerms {

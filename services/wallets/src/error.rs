@@ -8,6 +8,7 @@ use common::{
     clients::{CallError, DispatchError, SharedReadError, key_not_looked_up, unknown_outcome, with_denial},
     ids::{IdempotencyKey, WalletId},
     money::{Currency, Money, OperationAmount, OperationAmountError},
+    text::shown_name,
 };
 
 /// The fields of a request to move money. Error texts quote them.
@@ -48,7 +49,7 @@ pub enum Error {
     WalletsOfAnotherUser,
     /// 404, 409 or 422: db-proxy refused to move the money.
     #[error("the movement was refused: {:?}", refused.reason)]
-    Refused { refused: MoveRefused, terms: MovementTerms },
+    Refused { refused: MoveRefused, terms: MovementTerms, key: IdempotencyKey },
     /// 503, or 500 because of an internal error of db-proxy: no money moved, or the outcome is unknown.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
@@ -64,7 +65,7 @@ pub enum Error {
     Creation(#[source] DispatchError),
     /// 422: the idempotency key was used for a different wallet.
     #[error("the key of a new wallet was used for a different wallet")]
-    KeyReused,
+    KeyReused(IdempotencyKey),
 }
 
 /// The texts for a request that received no decision.
@@ -75,7 +76,7 @@ struct OutcomeTexts {
     shutting_down: &'static str,
     /// The sentence at the end of the detail of a request that had no effect.
     denial: &'static str,
-    /// The request had no effect, and its key was not looked up.
+    /// The request had no effect, and its key was not looked up. The sentences after the reason.
     key_not_looked_up: &'static str,
     /// The request possibly had an effect.
     unknown: &'static str,
@@ -85,9 +86,8 @@ const MOVEMENT: OutcomeTexts = OutcomeTexts {
     overloaded: "Too many movements are waiting. No money moved. Try again in a moment.",
     shutting_down: "The service is shutting down. No money moved.",
     denial: "No money moved.",
-    key_not_looked_up: "This request had no effect, because a part of the platform cannot be used at the moment. It is not known \
-        whether an earlier request with this idempotency_key moved the money. Send the request again with the same key. The money \
-        moves only once.",
+    key_not_looked_up: "It is not known whether an earlier request with this idempotency_key moved the money. Send the request \
+        again with the same key. The money moves only once.",
     unknown: "It is not known whether the money moved. Send the request again with this idempotency_key in the header \
         Idempotency-Key. The money moves only once.",
 };
@@ -95,9 +95,8 @@ const CREATION: OutcomeTexts = OutcomeTexts {
     overloaded: "Too many requests are waiting. No wallet was created. Try again in a moment.",
     shutting_down: "The service is shutting down. No wallet was created.",
     denial: "No wallet was created.",
-    key_not_looked_up: "This request had no effect, because a part of the platform cannot be used at the moment. It is not known \
-        whether an earlier request with this idempotency_key created the wallet. Send the request again with the same key. Only one \
-        wallet is created.",
+    key_not_looked_up: "It is not known whether an earlier request with this idempotency_key created the wallet. Send the request \
+        again with the same key. Only one wallet is created.",
     unknown: "It is not known whether the wallet was created. Send the request again with this idempotency_key in the header \
         Idempotency-Key. Only one wallet is created.",
 };
@@ -114,10 +113,10 @@ impl From<Error> for Problem {
                     "Only an operator can read the wallets of another user. Omit the parameter user to read your own wallets.",
                 )
             },
-            Error::Refused { refused, terms } => refusal_problem(refused, terms),
+            Error::Refused { refused, terms, key } => refusal_problem(refused, terms, &key),
             Error::Dispatch(error) => dispatch_problem(error, &MOVEMENT),
             Error::Creation(error) => dispatch_problem(error, &CREATION),
-            Error::KeyReused => key_reused_problem(),
+            Error::KeyReused(key) => key_reused_problem(&key),
             Error::Read(error) => error.into_problem("wallets", read_problem),
             Error::Call(error) => read_problem(&error),
         }
@@ -129,20 +128,19 @@ fn read_problem(error: &CallError) -> Problem {
     error.to_problem(Code::UpstreamUnavailable)
 }
 
-fn key_reused_problem() -> Problem {
-    Problem {
-        errors: vec![FieldError::new(IdempotencyKey::HEADER, "was used for a different request")],
-        ..Problem::new(Code::KeyReused, "This Idempotency-Key was used for a different request. Send a new key.")
-    }
+fn key_reused_problem(key: &IdempotencyKey) -> Problem {
+    let reason = format!("\"{}\" was used for a different request", shown_name(key.as_str()));
+    let detail = format!("The Idempotency-Key {reason}. Send a new key.");
+    Problem { errors: vec![FieldError::new(IdempotencyKey::HEADER, reason)], ..Problem::new(Code::KeyReused, detail) }
 }
 
 /// The problem of a movement that db-proxy refused. If a field of the request is the reason, the problem names the
 /// field.
-fn refusal_problem(refused: MoveRefused, terms: MovementTerms) -> Problem {
+fn refusal_problem(refused: MoveRefused, terms: MovementTerms, key: &IdempotencyKey) -> Problem {
     let MoveRefused { reason, wallet_id, balance, currency } = refused;
     let invalid = |field, reason: String| Problem::validation(vec![FieldError::new(field, reason)]);
     match reason {
-        MoveRefusalReason::KeyReused => key_reused_problem(),
+        MoveRefusalReason::KeyReused => key_reused_problem(key),
         MoveRefusalReason::WalletNotFound => not_found_problem(wallet_id, terms),
         MoveRefusalReason::SameWallet => {
             invalid("to", format!("must be another wallet than from{}", terms.shown_target()))
@@ -167,8 +165,13 @@ fn refusal_problem(refused: MoveRefused, terms: MovementTerms) -> Problem {
             },
         ),
         MoveRefusalReason::InsufficientFunds => {
-            let detail = match shown_balance(balance, currency) {
-                Some(shown) => format!("The wallet has {shown}, which is less than the amount. No money moved."),
+            let detail = match balance.zip(currency) {
+                Some((balance, currency)) => {
+                    let amount = terms.amount();
+                    format!(
+                        "The wallet has {balance} {currency}, which is less than the amount, {amount} {currency}. No money moved."
+                    )
+                }
                 None => "The wallet has less money than the amount. No money moved.".to_owned(),
             };
             Problem { balance: balance.map(Box::new), ..Problem::new(Code::InsufficientFunds, detail) }

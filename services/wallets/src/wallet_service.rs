@@ -80,7 +80,9 @@ impl WalletService {
         let error = match outcome.result {
             Ok(created) => return Ok(created),
             // This refusal is final even after an attempt without a response: the key was used for a different wallet.
-            Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => return Err(Error::KeyReused),
+            Err(CallError::Problem(_, problem)) if problem.code == Code::KeyReused => {
+                return Err(Error::KeyReused(command.key));
+            }
             Err(error) if is_unknown => {
                 tracing::warn!(error = %error.chain(), "it is not known whether db-proxy created a wallet");
                 DispatchError::OutcomeUnknown
@@ -171,7 +173,9 @@ impl WalletService {
         };
         match self.dispatcher.dispatch(command).await {
             Ok(Decision::Moved { movement, replayed }) => Ok(Moved { movement, replayed }),
-            Ok(Decision::Refused(refused)) => Err(Error::Refused { refused, terms }),
+            Ok(Decision::Refused(refused)) => {
+                Err(Error::Refused { refused, terms, key: key.as_idempotency_key().clone() })
+            }
             Err(error) => Err(with_client_key(error, key).into()),
         }
     }

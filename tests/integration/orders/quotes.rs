@@ -227,8 +227,13 @@ async fn released_quote_returns_reservation_immediately(stack: Stack) {
 async fn quote_outside_configured_amounts_is_refused(stack: Stack) {
     let builder = Platform::builder(stack).set("ORDER_MIN_AMOUNT", "EUR:10").set("ORDER_MAX_AMOUNT", "EUR:100");
     let platform = builder.start().await;
-    for amount in ["9.9999", "100.0001"] {
-        platform.quote(order("EUR", amount)).await.invalid_fields(&["amount"]);
+    for (amount, reason) in [
+        ("9.9999", "must be at least 10.00 EUR, but is \"9.9999\""),
+        ("3", "must be at least 10.00 EUR, but is \"3\""),
+        ("100.0001", "must be at most 100.00 EUR, but is \"100.0001\""),
+    ] {
+        let refused = platform.quote(order("EUR", amount)).await.problem(422, "validation_failed");
+        assert_eq!(refused["errors"][0]["message"], reason, "{refused}");
     }
     for amount in ["10", "100"] {
         platform.quote(order("EUR", amount)).await.json(201);

@@ -53,7 +53,11 @@ async fn operator_manages_users_and_keys() {
         (
             1,
             "user create -e BOB@example.org -n B",
-            &["--email belongs to another user", "email_taken", "user find BOB@example.org` shows the user"][..],
+            &[
+                "--email \"BOB@example.org\" belongs to another user",
+                "email_taken",
+                "user find BOB@example.org` shows the user",
+            ][..],
         ),
         (
             1,

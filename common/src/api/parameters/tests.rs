@@ -76,19 +76,3 @@ fn enumerations_and_lengths_are_checked() {
     assert_refused(&short, "abcd", "must have at most 3 characters, but is \"abcd\"");
     assert_refused(&schema_of::<bool>(), "yes", "must be true or false, but is \"yes\"");
 }
-
-#[test]
-fn values_that_contradict_each_other_are_found() {
-    let errors = |pairs: &[(&str, &'static str)]| -> Vec<String> {
-        let errors = contradictions(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value));
-        errors.into_iter().map(|error| error.field).collect()
-    };
-    let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
-    assert_eq!(
-        errors(&[("from", late), ("to", early), ("min_amount", "5"), ("max_amount", "4")]),
-        ["from", "min_amount"]
-    );
-    assert_eq!(errors(&[("from", early), ("to", late), ("min_amount", "4"), ("max_amount", "4")]), [""; 0]);
-    // In a conversion, `from` and `to` are currencies.
-    assert_eq!(errors(&[("from", "EUR"), ("to", "BTC")]), [""; 0]);
-}

@@ -20,11 +20,11 @@ fn example_problem(code: Code) -> Problem {
         Code::BadRequest => problem("The body is not JSON: it ends too early."),
         Code::Unauthorized => problem("The request must have the header Authorization: Bearer TOKEN."),
         Code::CrossSiteRequest => problem(
-            "A web page of another origin sent this request. If the page is trusted, add its origin to CORS_ORIGINS.",
+            "A web page of another origin (https://shop.example) sent this request. If the page is trusted, add its origin to CORS_ORIGINS.",
         ),
         Code::Forbidden => problem("The token does not permit this request."),
         Code::NotFound => problem("No resource has this id or this name."),
-        Code::MethodNotAllowed => problem("This path does not support PUT. It supports OPTIONS, POST."),
+        Code::MethodNotAllowed => problem("The path /api/v1/orders does not support PUT. It supports OPTIONS, POST."),
         Code::RequestTimeout => problem("The body was not received in time."),
         Code::LimitExceeded => Problem {
             remaining_bitcoin: "0.25".parse().ok(),
@@ -41,31 +41,42 @@ fn example_problem(code: Code) -> Problem {
         },
         Code::InsufficientFunds => Problem {
             balance: "25.00".parse().ok().map(Box::new),
-            ..problem("The wallet has 25.00 USD, which is less than the amount.")
+            ..problem("The wallet has 25.00 USD, which is less than the amount, 30.00 USD.")
         },
         Code::BalanceOutOfRange => Problem {
             balance: "99999999999999.00".parse().ok().map(Box::new),
             ..problem("The balance of the wallet would have more than 18 digits. It has 99999999999999.00 USD.")
         },
         Code::EmailTaken => Problem {
-            errors: vec![FieldError::new("email", "belongs to another user")],
-            ..problem("Another user has this e-mail address.")
+            errors: vec![FieldError::new("email", "\"ada@example.org\" belongs to another user")],
+            ..problem(
+                "Another user has the e-mail address \"ada@example.org\". Addresses are compared without regard to case.",
+            )
         },
         Code::KeyLimitExceeded => problem("The user has 100 API keys that are not revoked. Revoke an API key first."),
         Code::KeyRevoked => problem("The API key is revoked, so it cannot be changed. Create another API key."),
         Code::PayloadTooLarge => problem("The body must have at most 1048576 bytes."),
         Code::MisdirectedRequest => problem(
-            "The host name of the request does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
+            "The host name shop.example does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.",
         ),
-        Code::UnsupportedMediaType => problem("The body must be JSON. Send the header Content-Type: application/json."),
+        Code::UnsupportedMediaType => problem(
+            "The body must be JSON, but its content type is \"text/plain\". Send the header Content-Type: application/json.",
+        ),
         Code::ValidationFailed => Problem::validation(vec![FieldError::new(
             "currency",
             "must be one of EUR, GBP, USD, but is \"EURO\" (did you mean EUR?)",
         )]),
         Code::KeyReused => Problem {
-            errors: vec![FieldError::new("Idempotency-Key", "was used for a different request")],
-            ..problem(
-                "This Idempotency-Key was used for a different request. Send this request with a new Idempotency-Key.",
+            errors: vec![FieldError::new(
+                "Idempotency-Key",
+                format!("\"{IDEMPOTENCY_KEY}\" was used for a different request"),
+            )],
+            ..Problem::new(
+                code,
+                format!(
+                    "The Idempotency-Key \"{IDEMPOTENCY_KEY}\" was used for a different request. Send this request with a new \
+                     Idempotency-Key."
+                ),
             )
         },
         Code::QuoteUnknown => Problem {
@@ -84,7 +95,10 @@ fn example_problem(code: Code) -> Problem {
         }
         Code::TooManyRequests => problem("At most 60 requests per minute are allowed from one address."),
         Code::Internal => Problem::internal(),
-        Code::PriceUnavailable => problem("There is no current price. No order was placed."),
+        Code::PriceUnavailable => problem(
+            "There is no current price in EUR: the last price, of 2026-01-02 03:04:05 UTC, expired at 2026-01-02 03:05:05 UTC. No order was \
+             placed.",
+        ),
         Code::DatabaseUnavailable => problem("The database is unavailable. Try again in a moment."),
         Code::CacheUnavailable => problem("The price cache is unavailable."),
         Code::UpstreamUnavailable => problem("The service db-proxy does not respond. Try again in a moment."),

@@ -52,3 +52,24 @@ fn parameter_of_the_most_specific_pattern_is_found_by_position() {
         assert_eq!(parameter, expected, "{path}");
     }
 }
+
+#[test]
+fn nearest_path_corrects_words_and_keeps_parameters() {
+    let paths = ["/", "/docs", "/api/v1/orders", "/api/v1/orders/{id}", "/api/v1/orders/export", "/api/v1/quotes/{id}"];
+    let methods = AllowedMethods::new(Vec::new(), &paths);
+    for (path, expected) in [
+        ("/api/v1/order", Some("/api/v1/orders")),
+        ("/api/v1/order/", Some("/api/v1/orders")),
+        ("/api/v1/Orders/7", Some("/api/v1/orders/7")),
+        ("/api/v1/order/export", Some("/api/v1/orders/export")),
+        ("/api/v1/quote/7", Some("/api/v1/quotes/7")),
+        ("/orders", Some("/api/v1/orders")),
+        ("/v1/orders/7", Some("/api/v1/orders/7")),
+        ("/api/v1/coins", None),
+        ("/7", None),
+        ("/", None),
+        ("/api/v1/orders/7/8", None),
+    ] {
+        assert_eq!(methods.nearest_path(path).as_deref(), expected, "{path}");
+    }
+}

@@ -312,3 +312,12 @@ fn content_types_are_compared_without_case_and_parameters() {
         assert!(!Json::<PaymentBody>::check_content_type(bad), "{bad}");
     }
 }
+
+#[test]
+fn refusal_of_a_content_type_names_the_type_that_was_sent() {
+    let refused = ContentTypeError::NotSupported { content_type: "text/plain".to_owned() };
+    assert_eq!(
+        not_of_json_type(&refused).detail,
+        "The body must be JSON, but its content type is \"text/plain\". Send the header Content-Type: application/json."
+    );
+}

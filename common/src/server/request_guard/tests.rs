@@ -106,3 +106,24 @@ fn refusal_is_a_problem_with_the_request_id() {
     assert_eq!(response.header("x-request-id"), Some("abc-123"));
     assert_eq!(response.content_type(), Some("application/problem+json"));
 }
+
+#[tokio::test]
+async fn refusal_names_the_host_or_the_origin() {
+    let guard = guard("127.0.0.1:8001", &[("ALLOWED_HOSTS", "shop.example")]);
+    let detail = async |headers: &[(&str, &str)]| {
+        let Admission::Responded(response) = guard.check(&request(Method::POST, headers)) else { panic!("admitted") };
+        response.into_body().into_string().await.unwrap()
+    };
+    let other_host =
+        "The host name evil.example does not belong to this service. If the name is right, add it to ALLOWED_HOSTS.";
+    let refused = detail(&[("host", "evil.example:8001")]).await;
+    assert!(refused.contains(other_host), "{refused}");
+    assert!(!refused.contains("shop.example"), "{refused}");
+    let refused = detail(&[("host", "")]).await;
+    assert!(refused.contains(r#"The host name \"\" does not"#), "{refused}");
+
+    let refused = detail(&[("host", "localhost"), ("origin", "https://evil.example")]).await;
+    assert!(refused.contains("A web page of another origin (https://evil.example) sent this request. "), "{refused}");
+    let refused = detail(&[("host", "localhost"), ("sec-fetch-site", "cross-site")]).await;
+    assert!(refused.contains("A web page of another origin sent this request. "), "{refused}");
+}

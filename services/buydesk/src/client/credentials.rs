@@ -96,8 +96,8 @@ impl Credentials {
     }
 }
 
-const SET_OPERATOR_TOKEN: &str =
-    "As an operator, set OPERATOR_TOKEN to the operator token, which `buydesk up` prints at its start.";
+const SET_OPERATOR_TOKEN: &str = "As an operator, set OPERATOR_TOKEN to the operator token of the platform's settings. If they contain none, `buydesk up` prints one \
+     at its start.";
 
 /// The advice if a service refused a request with this credential. `None` if the refusal has another reason.
 pub fn remedy(
@@ -113,8 +113,8 @@ pub fn remedy(
              `buydesk key create`.",
         ),
         (Code::Unauthorized, _, None) => Some(
-            "Set BUYDESK_API_KEY to an API key, or, as an operator, OPERATOR_TOKEN to the operator token, which `buydesk up` prints at \
-             its start.",
+            "Set BUYDESK_API_KEY to an API key, or, as an operator, OPERATOR_TOKEN to the operator token of the platform's settings. If \
+             they contain none, `buydesk up` prints one at its start.",
         ),
         (Code::Unauthorized, _, Some(Credential::ApiKey(_))) => Some(match source {
             CredentialSource::Settings => {
@@ -126,10 +126,12 @@ pub fn remedy(
         }),
         (Code::Unauthorized, _, Some(Credential::OperatorToken(_))) => Some(match source {
             CredentialSource::Settings => {
-                "Set OPERATOR_TOKEN to the operator token of this platform, which `buydesk up` prints at its start, or unset it."
+                "Set OPERATOR_TOKEN to the operator token of the platform's settings, or unset it. If the settings contain none, `buydesk \
+                 up` prints one at its start."
             }
             CredentialSource::Options => {
-                "Set --operator-token to the operator token of this platform, which `buydesk up` prints at its start, or omit the option."
+                "Set --operator-token to the operator token of the platform's settings, or omit the option. If the settings contain none, \
+                 `buydesk up` prints one at its start."
             }
         }),
         _ => None,

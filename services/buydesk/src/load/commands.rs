@@ -124,7 +124,7 @@ async fn load_prices(client: &ApiClient, args: PriceLoadArgs, json: bool) -> any
 
 async fn load_users(client: &ApiClient, options: &LoadOptions, json: bool) -> anyhow::Result<ExitCode> {
     let Some(credential) = client.operator_token() else {
-        let next_step = "Set OPERATOR_TOKEN to the operator token, which `buydesk up` prints at its start.";
+        let next_step = "Set OPERATOR_TOKEN to the operator token of the platform's settings. If they contain none, `buydesk up` prints one at its start.";
         return Err(ClientError::new("operator_token_missing", "Only operators create users.", next_step).into());
     };
     let kind = LoadKind {

@@ -9,7 +9,7 @@ fn missing_price_sets_retry_after_to_the_publish_interval() {
     let no_price = || Error::Price(PriceError::NoRecord);
     assert_eq!(no_price().into_order_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
     assert_eq!(no_price().into_quote_problem(PUBLISH_INTERVAL).retry_after, Some(PUBLISH_INTERVAL));
-    assert_eq!(Error::KeyReused.into_order_problem(PUBLISH_INTERVAL).retry_after, None);
+    assert_eq!(Error::KeyReused(None).into_order_problem(PUBLISH_INTERVAL).retry_after, None);
     // An unavailable cache has its own `Retry-After`.
     let problem = Problem::new(Code::CacheUnavailable, "The price cache is unavailable.");
     let unavailable = Error::Price(PriceError::Call(CallError::Problem("price-cache-proxy", Box::new(problem)).into()));
@@ -19,7 +19,10 @@ fn missing_price_sets_retry_after_to_the_publish_interval() {
 #[test]
 fn problem_names_the_field_of_a_reused_idempotency_key_or_unknown_quote() {
     let fields = |error: Error| Problem::from(error).errors.into_iter().map(|error| error.field).collect::<Vec<_>>();
-    assert_eq!(fields(Error::KeyReused), ["Idempotency-Key"]);
+    assert_eq!(fields(Error::KeyReused(None)), ["Idempotency-Key"]);
+    let reused = Problem::from(Error::KeyReused("my-key".parse().ok()));
+    assert_eq!(reused.errors[0].message, "\"my-key\" was used for a different order");
+    assert!(reused.detail.starts_with("The Idempotency-Key \"my-key\" was used for"), "{}", reused.detail);
     assert_eq!(fields(Error::QuoteUnknown(None)), ["quote"]);
 }
 
@@ -62,7 +65,7 @@ fn refusal_without_a_price_states_that_no_order_or_quote_was_created() {
             Error::Price(PriceError::Call(CallError::Problem("price-cache-proxy", Box::new(problem)).into()))
         },
         || Error::Price(PriceError::NoRecord),
-        || Error::Price(PriceError::NotPriced("EUR".parse().unwrap())),
+        || Error::Price(PriceError::NotPriced { currency: "EUR".parse().unwrap(), last: None }),
         || Error::PriceOfOtherOrigin { database: OrderOrigin::Real },
     ];
     for error in errors {

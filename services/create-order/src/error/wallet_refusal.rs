@@ -3,7 +3,7 @@
 use common::{
     api::{
         Code, FieldError, Problem,
-        orders::{OrderWallets, Refused},
+        orders::{OrderWallets, OrderedAmount, Refused, ValidatedOrder},
     },
     ids::WalletId,
     money::{Currency, Money},
@@ -32,8 +32,8 @@ pub struct WalletRefusal {
     wallet_id: Option<WalletId>,
     currency: Option<Currency>,
     balance: Option<Money>,
-    /// `None` if only the quote of the order names the currency.
-    order_currency: Option<Currency>,
+    /// `None` if only the quote of the order names the currency and the amount.
+    order: Option<ValidatedOrder>,
 }
 
 impl WalletRefusal {
@@ -42,24 +42,32 @@ impl WalletRefusal {
         reason: WalletReason,
         refused: &Refused,
         wallets: Option<OrderWallets>,
-        order_currency: Option<Currency>,
+        order: Option<ValidatedOrder>,
     ) -> Self {
         let &Refused { wallet_id, wallet_currency: currency, balance, .. } = refused;
         let field = wallets.zip(wallet_id).map_or(OrderWallets::PAYING_FIELD, |(wallets, id)| wallets.field_of(id));
-        Self { reason, field, wallet_id, currency, balance, order_currency }
+        Self { reason, field, wallet_id, currency, balance, order }
     }
 
     /// The rule for the currency of the wallet, and the currency that the wallet has.
     fn wrong_currency(&self) -> String {
-        let required = match self.order_currency {
+        let required = match self.order {
             _ if self.field == OrderWallets::CREDITED_FIELD => "BTC".to_owned(),
-            Some(currency) => format!("{currency}, the currency of the order"),
+            Some(ValidatedOrder { currency, .. }) => format!("{currency}, the currency of the order"),
             None => "the currency of the order".to_owned(),
         };
         let rule = format!("must be a wallet in {required}");
         match self.wallet_id.zip(self.currency) {
             Some((id, actual)) => format!("{rule}, but wallet {id} is in {actual}"),
             None => rule,
+        }
+    }
+
+    /// The amount of the order, if the client named the amount and not the bitcoin.
+    fn shown_amount(&self) -> String {
+        match self.order {
+            Some(ValidatedOrder { currency, amount: OrderedAmount::Fiat(amount) }) => format!(", {amount} {currency}"),
+            Some(ValidatedOrder { amount: OrderedAmount::Bitcoin(_), .. }) | None => String::new(),
         }
     }
 
@@ -81,7 +89,8 @@ impl From<WalletRefusal> for Problem {
             WalletReason::InsufficientFunds => {
                 let detail = match refusal.shown_balance() {
                     Some(shown) => {
-                        format!("The wallet has {shown}, which is less than the amount. No order was placed.")
+                        let amount = refusal.shown_amount();
+                        format!("The wallet has {shown}, which is less than the amount{amount}. No order was placed.")
                     }
                     None => "The wallet has less money than the amount. No order was placed.".to_owned(),
                 };

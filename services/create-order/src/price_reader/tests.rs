@@ -208,7 +208,13 @@ async fn each_currency_has_its_own_state_and_expiry() {
 
     // The price in euros expires first. The other prices are not affected.
     tokio::time::advance(TTL).await;
-    assert!(matches!(prices.current_price(Currency::EUR).await, Err(PriceError::NotPriced(Currency::EUR))));
+    let Err(PriceError::NotPriced { currency: Currency::EUR, last: Some(last) }) =
+        prices.current_price(Currency::EUR).await
+    else {
+        panic!("the price in euros has expired")
+    };
+    let [as_of, expires_at] = [by_currency[0].1.as_of, by_currency[0].1.expires_at].map(format_time);
+    assert_eq!(last.to_string(), format!("the last price, of {as_of}, expired at {expires_at}"));
     assert!(prices.current_price(Currency::GBP).await.is_ok());
     let only_euros = ready(prices.components(&[Currency::EUR]).await);
     assert_eq!(only_euros, [("price".to_owned(), false), ("price:EUR".to_owned(), false)]);

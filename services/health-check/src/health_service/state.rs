@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) limit_usage: LimitUsage,
     pub(super) alerts: Alerts,
     pub(super) history: History,
+    /// When the changes of state were last recorded.
+    pub(super) recorded_at: Instants,
 }
 
 impl State {

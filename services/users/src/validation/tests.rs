@@ -84,5 +84,7 @@ fn key_with_invalid_rate_or_past_expiry_is_refused() {
     let later = now.plus(Duration::from_secs(1));
     assert_eq!(validate_key(&expiring_at(later), now).unwrap().expires_at, Some(later));
     let past = validate_key(&expiring_at(now), now).unwrap_err();
-    assert_eq!(past, [FieldError::new("expires_at", format!("must be after the current time {now}, but is {now}"))]);
+    let now = now.shortest();
+    let expected = format!("must be after the current time {now}, but is \"{now}\"");
+    assert_eq!(past, [FieldError::new("expires_at", expected)]);
 }

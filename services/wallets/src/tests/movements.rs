@@ -137,11 +137,25 @@ async fn each_refusal_has_its_status_code_and_field() {
             Some("amount"),
             "must have at most 4 decimals, because the wallet is in USD, but is \"3.00\"",
         ),
-        (of(Reason::InsufficientFunds, Some(from), usd("2.50")), false, 409, "insufficient_funds", None, "2.50 USD"),
+        (
+            of(Reason::InsufficientFunds, Some(from), usd("2.50")),
+            false,
+            409,
+            "insufficient_funds",
+            None,
+            "has 2.50 USD, which is less than the amount, 3.00 USD.",
+        ),
         (of(Reason::BalanceOutOfRange, Some(from), usd("9.00")), false, 409, "balance_out_of_range", None, "9.00 USD"),
         // The balance of a wallet of another owner is not shown.
         (refused(Reason::BalanceOutOfRange), true, 409, "balance_out_of_range", None, "that receives the money"),
-        (of(Reason::KeyReused, None, None), false, 422, "idempotency_key_reused", Some("Idempotency-Key"), "new key"),
+        (
+            of(Reason::KeyReused, None, None),
+            false,
+            422,
+            "idempotency_key_reused",
+            Some("Idempotency-Key"),
+            "The Idempotency-Key \"",
+        ),
     ] {
         fixture.backend.refuse(refused);
         let answer = if in_transfer {

@@ -14,7 +14,8 @@ fn problem(reason: WalletReason, wallet: u128, currency: Option<&str>, balance: 
         ..Refused::because(RefusalReason::WalletNotFound)
     };
     let wallets = OrderWallets { paying: id(1), credited: Some(id(2)) };
-    WalletRefusal::new(reason, &refused, Some(wallets), Some(Currency::EUR)).into()
+    let order = ValidatedOrder { currency: Currency::EUR, amount: OrderedAmount::Fiat("10".parse().unwrap()) };
+    WalletRefusal::new(reason, &refused, Some(wallets), Some(order)).into()
 }
 
 #[test]
@@ -44,7 +45,7 @@ fn wrong_wallet_is_invalid_and_its_field_is_named() {
 fn refusal_because_of_a_balance_shows_the_balance() {
     let poor = problem(WalletReason::InsufficientFunds, 1, Some("EUR"), Some("5.00"));
     assert_eq!((poor.code, poor.balance.unwrap().to_string().as_str()), (Code::InsufficientFunds, "5.00"));
-    assert_eq!(poor.detail, "The wallet has 5.00 EUR, which is less than the amount. No order was placed.");
+    assert_eq!(poor.detail, "The wallet has 5.00 EUR, which is less than the amount, 10.00 EUR. No order was placed.");
     let full = problem(WalletReason::BalanceOutOfRange, 2, Some("BTC"), Some("9.00000000"));
     assert_eq!((full.code, full.balance.unwrap().to_string().as_str()), (Code::BalanceOutOfRange, "9.00000000"));
 }
