@@ -120,8 +120,7 @@ impl QueryParameters {
     }
 
     /// Refuses a query with an unknown or a repeated parameter, with a value that is not UTF-8, or with a period or a
-    /// range of amounts that ends before it begins. The problem also
-    /// names the other wrong parameters of the query.
+    /// range of amounts that ends before it begins. The problem also names the other wrong parameters of the query.
     ///
     /// If the handler of the operation checks the query, nothing is refused.
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
