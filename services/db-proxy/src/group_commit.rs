@@ -273,7 +273,7 @@ impl<S: BatchStore> WriterTask<S> {
             };
             self.metrics.record_failure();
             // After a commit was sent, the failure of a later attempt does not prove that nothing was written.
-            indeterminate |= attempt.commit_sent;
+            indeterminate |= attempt.commit_sent && !error.proves_rollback();
             if let Some(answer) = final_error(&error, indeterminate, batch.oldest.elapsed()) {
                 if error.is_logged_at_its_cause() {
                     tracing::debug!(error = %error.chain(), indeterminate, size, "the attempts to commit a batch failed");

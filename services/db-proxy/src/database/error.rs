@@ -13,6 +13,9 @@ pub enum DatabaseError {
     /// The database or its connection failed, or another transaction blocked the statement. A later attempt may succeed.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// The disk of the database is full, and the database rolled back the transaction. A later attempt may succeed.
+    #[error("the disk of the database is full. Free space on it")]
+    DiskFull,
     /// No server of the database can be reached. A later attempt may succeed. The outage is logged where it is detected.
     #[error("{0}")]
     Unreachable(Unreachable),
@@ -143,6 +146,7 @@ impl DatabaseError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_)
+            | Self::DiskFull
             | Self::Unreachable(_)
             | Self::LoginRefused(_)
             | Self::TimedOut
@@ -187,6 +191,15 @@ impl DatabaseError {
         }
     }
 
+    /// Whether a commit that failed with this error had no effect. Of all errors, only a full disk proves it: SQLite reports
+    /// it before the commit is complete in the write-ahead log, and PostgreSQL aborts the transaction.
+    pub fn proves_rollback(&self) -> bool {
+        match self {
+            Self::GroupFailed(cause) => cause.proves_rollback(),
+            error => matches!(error, Self::DiskFull),
+        }
+    }
+
     /// The error of a statement that writes: [`DatabaseError::Unanswered`] if the statement possibly took effect.
     pub fn of_write(error: sqlx::Error) -> Self {
         match Self::from(error) {
@@ -222,6 +235,7 @@ impl DatabaseError {
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
         match classify(&error) {
+            Cause::Outage if is_full_disk(&error) => Self::DiskFull,
             // The schema is up to date. Only the statement that this connection prepared is outdated.
             Cause::SchemaChange if has_outdated_plan(&error) => Self::Unavailable(error),
             Cause::SchemaChange => Self::NotMigrated,
@@ -233,6 +247,15 @@ impl From<sqlx::Error> for DatabaseError {
 
 /// The class of the result codes of SQLite for I/O errors.
 const SQLITE_IO_ERROR: u32 = 10;
+/// The class of the result codes of SQLite for a full disk.
+const SQLITE_FULL: u32 = 13;
+/// The SQLSTATE of PostgreSQL for a full disk.
+const DISK_FULL: &str = "53100";
+
+fn is_full_disk(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == DISK_FULL || sqlite_class(&code) == Some(SQLITE_FULL))
+}
 
 /// Why a statement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,7 +289,7 @@ fn sqlite_class(code: &str) -> Option<u32> {
 /// The cause of a failure with this code: an SQLSTATE of PostgreSQL or a result code of SQLite.
 fn classify_code(code: &str) -> Cause {
     // Busy, locked, I/O error, disk full, cannot open.
-    if sqlite_class(code).is_some_and(|class| [5, 6, SQLITE_IO_ERROR, 13, 14].contains(&class)) {
+    if sqlite_class(code).is_some_and(|class| [5, 6, SQLITE_IO_ERROR, SQLITE_FULL, 14].contains(&class)) {
         return Cause::Outage;
     }
     match code {

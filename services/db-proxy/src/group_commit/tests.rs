@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use self::scripted_store::{
-    Failure::{Permanent, Transient},
+    Failure::{DiskFull, Permanent, Transient},
     Outcome::{self, Committed, FoundCommitted, Refused},
     REFUSED, Script, ScriptedStore,
 };
@@ -155,6 +155,19 @@ async fn every_caller_receives_unavailable_after_two_seconds() {
     let waited = start.elapsed();
     assert!(waited >= SECOND * 2 && waited < SECOND * 3 + SECOND / 2, "{waited:?}");
     assert!(fixture.store.state().committed.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn commit_that_fails_because_of_a_full_disk_has_a_known_outcome() {
+    let failure = Script::FailCommit { committed: false, failure: DiskFull };
+    let fixture = Fixture::new([failure; 100]);
+    let start = Instant::now();
+    assert_eq!(fixture.submit([1]).await, [Err(WriteError::Unavailable)]);
+    assert!(start.elapsed() < SECOND * 4, "{:?}", start.elapsed());
+    // An earlier attempt whose outcome is unknown keeps the outcome unknown.
+    let lost = Script::FailCommit { committed: true, failure: Transient };
+    let fixture = Fixture::new([lost].into_iter().chain([Script::FailLoad(DiskFull); 100]));
+    assert_eq!(fixture.submit([1]).await, [Err(WriteError::Indeterminate)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,3 +1,5 @@
+use sqlx::{Connection, Executor, SqliteConnection};
+
 use super::*;
 
 #[test]
@@ -31,6 +33,16 @@ fn failed_migration_is_transient_only_in_an_outage() {
     for error in permanent {
         assert!(matches!(DatabaseError::from_migration(error), DatabaseError::Migration(_)));
     }
+}
+
+#[tokio::test]
+async fn full_disk_is_described_without_the_text_of_the_library() {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    connection.execute("pragma max_page_count = 2; create table t (a)").await.unwrap();
+    let error = connection.execute("insert into t values (zeroblob(100000))").await.unwrap_err();
+    let error = DatabaseError::of_write(error);
+    assert!(matches!(error, DatabaseError::DiskFull) && error.is_transient() && error.proves_rollback(), "{error:?}");
+    assert_eq!(error.chain(), "the disk of the database is full. Free space on it");
 }
 
 #[test]

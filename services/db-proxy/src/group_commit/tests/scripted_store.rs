@@ -52,6 +52,7 @@ pub enum ProbeScript {
 #[derive(Debug, Clone, Copy)]
 pub enum Failure {
     Transient,
+    DiskFull,
     Unreachable,
     Permanent,
     Clock,
@@ -65,6 +66,7 @@ impl Failure {
         match self {
             Self::Clock => DatabaseError::Clock(CLOCK_FAULT),
             Self::Transient => DatabaseError::Unavailable(sqlx::Error::PoolTimedOut),
+            Self::DiskFull => DatabaseError::DiskFull,
             Self::Unreachable => DatabaseError::Unreachable(Unreachable {
                 address: "postgresql://127.0.0.1".into(),
                 reason: "the connection was refused".into(),
