@@ -67,7 +67,8 @@ pub(crate) fn describe_refused_bytes(rule: impl Display, bytes: &[u8]) -> String
 /// A type that is text on the wire.
 pub trait TextType: Sized {
     /// Parses the text that a client sends. The error is the message for the client. The message states which texts are
-    /// allowed, and quotes the beginning of `text` unless `text` is a secret.
+    /// allowed, and quotes the beginning of `text` unless `text` may contain a
+    /// secret.
     fn parse_text(text: &str) -> Result<Self, String>;
 }
 
@@ -152,8 +153,9 @@ pub(crate) fn is_visible(text: &str) -> bool {
 /// same text.
 ///
 /// Arguments: the type, the OpenAPI format, a description, an example, and optionally the pattern of the text. Every text that
-/// `Display` writes must match the pattern. The message for a wrong text is the error of `FromStr`, followed by the text. With
-/// `errors: verbatim`, the message is only this error: for secrets, and for types whose error contains the text.
+/// `Display` writes must match the pattern. The message for a wrong text is the error of `FromStr`, followed by the beginning of
+/// the text. With `errors: verbatim`, the message is only this error: for texts that may contain a secret, and for types whose
+/// error contains the text.
 #[macro_export]
 macro_rules! text_type {
     (@message $error:expr, $text:expr) => {

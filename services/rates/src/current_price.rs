@@ -20,8 +20,8 @@ use crate::snapshot::{MarketSnapshotView, SnapshotOrigin};
 pub(crate) struct CurrentPrices<'a> {
     pub(crate) view: &'a MarketSnapshotView,
     pub(crate) now: Timestamp,
-    /// Lifetime of a price without an expiry time, counted from its `as_of`. If no newer price was agreed, the snapshot
-    /// contains the last good price with an expiry time. A newly agreed price has no expiry time.
+    /// Lifetime of a price without an expiry time, counted from its `as_of`. A newly agreed price has no expiry time. The
+    /// last good price of bitcoin, which the snapshot contains while no newer price is accepted, has an expiry time.
     pub(crate) ttl: Duration,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum PriceError {
     NotReported(Vec<Asset>),
     #[error("no exchange reports {0}")]
     UnknownPair(CurrencyPair),
-    /// The exchanges report only the inverse of the pair.
+    /// The snapshot contains only the inverse of the pair.
     #[error("no exchange reports {0}; its price is the inverse of the price of {1}")]
     InvertedPair(CurrencyPair, CurrencyPair),
     #[error(

@@ -32,7 +32,7 @@ use super::{Fixture, unchecked_clock};
 on_both_stacks!(
     movements_are_stored_with_their_balances_and_replayed_exactly,
     refused_movement_does_not_affect_other_movements,
-    retry_after_a_lost_response_returns_its_own_movement,
+    retry_of_a_commit_with_unknown_outcome_is_not_a_replay,
     delayed_duplicate_is_refused_by_another_process,
     operations_are_listed_newest_first,
     wallets_are_listed_by_owner,
@@ -235,14 +235,16 @@ async fn refused_movement_does_not_affect_other_movements(stack: Stack) {
     // Enough deposits for a balance of 18 digits would take too long, so the test sets the balance.
     let highest = fixture.create_wallet("EUR").await;
     fixture.move_money(&[deposit("h", highest, "1")]).await;
-    let almost_full = "update wallets set balance = 999999999999999999 where currency = 'EUR' and balance > 0";
-    fixture.query_text(almost_full).await;
-    let full = fixture.move_money(&[deposit("i", highest, "0.0001")]).await.remove(0);
-    assert_eq!(reason(&full), Some(MoveRefusalReason::BalanceOutOfRange));
-    assert_eq!(full.refused.unwrap().balance.unwrap().to_string(), "99999999999999.9999");
+    let set_maximum = "update wallets set balance = 999999999999999999 where currency = 'EUR' and balance > 0";
+    fixture.query_text(set_maximum).await;
+    let refused = fixture.move_money(&[deposit("i", highest, "0.0001")]).await.remove(0);
+    assert_eq!(reason(&refused), Some(MoveRefusalReason::BalanceOutOfRange));
+    assert_eq!(refused.refused.unwrap().balance.unwrap().to_string(), "99999999999999.9999");
 }
 
-async fn retry_after_a_lost_response_returns_its_own_movement(stack: Stack) {
+/// The response of the database to the first commit is lost. The commands then contain the ids of their movements, so
+/// the second attempt recognizes its own movements, and does not report them as replays.
+async fn retry_of_a_commit_with_unknown_outcome_is_not_a_replay(stack: Stack) {
     let fixture = Fixture::new(stack).await;
     let wallet = fixture.create_wallet("USD").await;
     let mut commands = [deposit("a", wallet, "5"), withdraw("b", wallet, "2"), withdraw("c", wallet, "9")];
@@ -330,12 +332,12 @@ async fn wallets_are_listed_by_owner(stack: Stack) {
     found.sort_by_key(|wallet| wallet.id);
     assert_eq!(found, [created[0].clone(), created[2].clone()]);
 
-    let of_ada = |owner, client| {
-        let key = ClientKey { client, ..deposit("a", created[1].id, "1").key };
-        MoveMoneyCommand { owner, key, ..deposit("a", created[1].id, "1") }
+    let wallet_of_ada = created[1].id;
+    let deposit_by = |user| {
+        let deposit = deposit("a", wallet_of_ada, "1");
+        let key = ClientKey { client: client_name(Some(user)), ..deposit.key };
+        MoveMoneyCommand { owner: OwnerFilter::User(user), key, ..deposit }
     };
-    let own = of_ada(OwnerFilter::User(ada), client_name(Some(ada)));
-    let foreign = of_ada(OwnerFilter::User(bob), client_name(Some(bob)));
-    let outcomes = fixture.move_money(&[foreign, own]).await;
+    let outcomes = fixture.move_money(&[deposit_by(bob), deposit_by(ada)]).await;
     assert_eq!(outcomes.iter().map(reason).collect::<Vec<_>>(), [Some(MoveRefusalReason::WalletNotFound), None]);
 }

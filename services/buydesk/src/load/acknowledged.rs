@@ -23,7 +23,7 @@ use crate::{
 const SAMPLE: usize = 1000;
 /// Maximum number of acknowledged requests that the check sends again with their keys.
 const REPEATED: usize = 20;
-/// Maximum number of attempts of each request of the check.
+/// Maximum number of attempts of each request before or after the load.
 const MAX_ATTEMPTS: u32 = 10;
 /// The pause before the next attempt. For a read, it is the minimum pause.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

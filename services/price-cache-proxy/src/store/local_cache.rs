@@ -24,13 +24,12 @@ pub trait CachedKind: Expiring + Serialize + DeserializeOwned + Send + Sync + 's
         Self: Sized;
 }
 
-/// A document has expired if none of its times is later than `expired_until`. Its times are in the field `field` of the
-/// document and of each of its entries.
+/// A document has expired if none of the compared times is later than `expired_until`. Compared are the field `field` of
+/// the document and, if `entries` is set, the same field of each entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryRule {
     pub field: &'static str,
-    /// The field of the document that contains the entries. `None` if the document has no entries with times of their
-    /// own.
+    /// The field of the document that contains the entries. `None` if the expiry depends only on the document's own time.
     pub entries: Option<&'static str>,
     pub expired_until: Timestamp,
 }

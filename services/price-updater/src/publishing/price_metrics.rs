@@ -41,8 +41,8 @@ impl PriceMetrics {
         let new = Self { as_of: Family::default(), states: Family::default(), guard_events: Family::default() };
         let help = "Time when the last good price in a currency was observed, in seconds since 1970";
         metrics.register("price_currency_as_of_seconds", help, new.as_of.clone());
-        let help = "1 for the state of the price in a currency, and 0 for the other states: fresh, prolonged, stopped (the \
-            agreed price is implausible), expired, missing";
+        let help = "State of the price in a currency: fresh, prolonged, stopped (the agreed price is implausible), expired or \
+            missing. 1 for the current state, 0 for each other state";
         metrics.register("price_currency_state", help, new.states.clone());
         let help = "Implausible prices, by pair and event: held (withheld), accepted (lasting and confirmed), returned \
             (plausible again)";

@@ -84,7 +84,7 @@ fn price_summary(price: &AgreedPrice) -> PriceSummary {
 
 /// The summary of a price that the current snapshot no longer contains.
 fn withdrawn_price(price: &AgreedPrice) -> PriceSummary {
-    let refused = Some("no exchange reports this pair any more".to_owned());
+    let refused = Some("no source reports this pair any more, and it cannot be computed from other prices".to_owned());
     PriceSummary { price: None, as_of: None, state: None, refused, ..price_summary(price) }
 }
 

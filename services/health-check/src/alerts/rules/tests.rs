@@ -131,7 +131,7 @@ fn thresholds_of_machines_are_settings_and_zero_turns_them_off() {
 }
 
 #[test]
-fn refused_orders_missing_and_prolonged_prices_and_a_low_limit_are_faults() {
+fn refused_orders_unusable_prices_and_a_nearly_reached_limit_are_faults() {
     let price =
         |state: &str| json!({ "price": "1.00", "state": state, "simulated": false, "as_of": NOW, "expires_at": NOW });
     let orders = json!({
