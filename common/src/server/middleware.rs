@@ -290,8 +290,7 @@ fn to_problem(error: &Error, method: &Method, path: &str, methods: &AllowedMetho
     }
     if error.is::<NotFoundError>() {
         let meant = methods.nearest_path(path);
-        let meant =
-            meant.map(|meant| format!("; did you mean {}?", shown_name(&meant))).unwrap_or_else(|| ".".to_owned());
+        let meant = meant.map_or_else(|| ".".to_owned(), |meant| format!("; did you mean {}?", shown_name(&meant)));
         let detail = format!("The path {} does not exist{meant} /docs lists all paths.", shown_name(path));
         return Problem { subcode: Some(Subcode::UnknownPath), ..Problem::new(Code::NotFound, detail) };
     }
