@@ -253,7 +253,7 @@ const SQLITE_FULL: u32 = 13;
 const DISK_FULL: &str = "53100";
 
 fn is_full_disk(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == DISK_FULL || sqlite_class(&code) == Some(SQLITE_FULL))
 }
 

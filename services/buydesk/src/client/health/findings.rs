@@ -168,8 +168,8 @@ fn service_faults(health: &Health) -> Vec<Finding> {
     let faulty: HashSet<&str> = faulty.map(|service| service.service.as_str()).collect();
     let price_end = last_price_end(health.orders.as_ref());
     let shown = health.services.iter().filter(|service| not_yet_seen.is_none() || !is_unknown(service));
-    let faults = shown.flat_map(|service| faults_of(service, &faulty, price_end, health.at));
-    not_yet_seen.clone().into_iter().chain(faults).collect()
+    let others = shown.flat_map(|service| faults_of(service, &faulty, price_end, health.at));
+    not_yet_seen.clone().into_iter().chain(others).collect()
 }
 
 /// The faults of one service. `faulty` contains the names of all services that are not alive. `price_end` is the
