@@ -65,7 +65,8 @@ async fn prepare(
     Ok(Some(PreparedDatabase { config, database }))
 }
 
-/// The error of a database that cannot be used. It has a next step if the server cannot be reached or refuses the login.
+/// The error of a database that cannot be used. It has a next step if the server cannot be reached, or refuses the login
+/// or the creation of tables.
 fn database_error(error: &DatabaseError) -> anyhow::Error {
     let (message, next_step) = match error {
         DatabaseError::Unreachable(unreachable) => {
@@ -76,6 +77,10 @@ fn database_error(error: &DatabaseError) -> anyhow::Error {
             // The text contains the reason, and then the remedy.
             let (reason, remedy) = reason.split_once(". ").unwrap_or((&reason, "Correct DATABASE_URL"));
             (format!("PostgreSQL at {} refuses the login: {reason}", refused.address), format!("{remedy}."))
+        }
+        DatabaseError::NoSchemaPrivilege(fault) => {
+            let message = format!("The tables cannot be created: {}. Nothing was added.", fault.reason());
+            return ClientError::new("missing_privilege", message, format!("{}.", fault.remedy())).into();
         }
         error => return anyhow!(error.chain()),
     };

@@ -31,7 +31,7 @@ pub use self::{
     sqlite::{BUSY_TIMEOUT, FileLock, SqliteDatabase},
     statistics::DatabaseStatistics,
     transaction_connection::TransactionConnection,
-    url::{check_url, host_urls, shown_url, sqlite_path},
+    url::{check_url, connect_options, host_urls, shown_url, sqlite_path},
 };
 
 /// An open database. Clones share its connections.
@@ -66,8 +66,8 @@ impl Database {
 
     /// Applies the migrations that are missing. Migrations that a newer release applied are ignored.
     ///
-    /// Fails with [`DatabaseError::Migration`] if the schema cannot be migrated, and with
-    /// [`DatabaseError::Unavailable`], [`DatabaseError::Unreachable`] or [`DatabaseError::LoginRefused`] if a later
+    /// Fails with [`DatabaseError::Migration`] or [`DatabaseError::NoSchemaPrivilege`] if the schema cannot be migrated,
+    /// and with [`DatabaseError::Unavailable`], [`DatabaseError::Unreachable`] or [`DatabaseError::LoginRefused`] if a later
     /// attempt may succeed.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
         on_engine!(self, engine => engine.migrate())

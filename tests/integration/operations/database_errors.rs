@@ -10,7 +10,10 @@ use std::{
     process::{Command, Output},
 };
 
-use tests::{environment::binary_path, servers::Database};
+use tests::{
+    environment::binary_path,
+    servers::{Database, query_text},
+};
 
 /// A user id without privileges. The machine needs no account with this id.
 const UNPRIVILEGED: u32 = 65534;
@@ -73,4 +76,29 @@ async fn refused_login_is_named_with_the_address_and_the_remedy() {
             &format!("PostgreSQL at postgres://{user}:***@{address}/{name} refuses the login: {reason}"),
         );
     }
+}
+
+#[tokio::test]
+async fn role_that_may_not_create_tables_is_named_with_the_statement_that_permits_it() {
+    let database = Database::postgres().await;
+    let owner = database.url();
+    let role = format!("reader_{}", std::process::id());
+    query_text(&owner, &format!("create role {role} login")).await;
+    // Every role may create tables in a database of PostgreSQL 14.
+    query_text(&owner, "revoke create on schema public from public").await;
+    let (server, name) = (database.server_address(), owner.rsplit_once('/').unwrap().1);
+    let url = format!("postgres://{role}:very-secret@{server}/{name}");
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&[][..], &["--migrate"]] {
+        let mut command = db_proxy(&binary_path("db-proxy"), &url);
+        let output = command.args(arguments).current_dir(folder.path()).output().unwrap();
+        assert_refused(
+            &output,
+            &format!("the role {role} may not create or change the tables of the database. As a superuser"),
+        );
+        assert_refused(&output, &format!("`grant usage, create on schema public to {role}`"));
+    }
+    query_text(&owner, &format!("grant usage, create on schema public to {role}")).await;
+    let output = db_proxy(&binary_path("db-proxy"), &url).arg("--migrate").current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

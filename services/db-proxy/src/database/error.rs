@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::api::orders::OrderOrigin;
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
+use super::postgres::NoSchemaPrivilege;
 use crate::clock_check::ClockFault;
 
 /// Why a database operation failed.
@@ -66,6 +67,9 @@ pub enum DatabaseError {
     /// The transaction that the write shared with other writes failed. All these writes have the same source error.
     #[error("the transaction of the write failed")]
     GroupFailed(#[source] Arc<DatabaseError>),
+    /// The role of PostgreSQL may not migrate the schema.
+    #[error("{0}")]
+    NoSchemaPrivilege(NoSchemaPrivilege),
     /// The schema cannot be migrated.
     #[error("the database schema cannot be migrated")]
     Migration(#[source] MigrateError),
@@ -157,7 +161,11 @@ impl DatabaseError {
             | Self::NotDurable(_)
             | Self::Clock(_) => true,
             Self::GroupFailed(cause) => cause.is_transient(),
-            Self::OtherOrigin { .. } | Self::Rejected(_) | Self::InvalidRow(_) | Self::Migration(_) => false,
+            Self::OtherOrigin { .. }
+            | Self::Rejected(_)
+            | Self::InvalidRow(_)
+            | Self::NoSchemaPrivilege(_)
+            | Self::Migration(_) => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL.
 
 mod primary;
+mod privilege;
 mod reachability;
 
 use std::{
@@ -17,10 +18,13 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub use self::reachability::describe_connect_failure;
 use self::{
     primary::{Access, Primary, Timeline},
     reachability::Reachability,
+};
+pub use self::{
+    privilege::{NoSchemaPrivilege, identifier, is_insufficient},
+    reachability::describe_connect_failure,
 };
 use super::{
     DatabaseError, KnownOrigin, TransactionConnection,
@@ -28,7 +32,7 @@ use super::{
     error::has_outdated_plan,
     latest_version,
     migrations::{POSTGRES, migrator},
-    url::host_urls,
+    url::{connect_options, host_urls},
 };
 
 /// Number of connections for reads.
@@ -98,7 +102,7 @@ impl PostgresDatabase {
     /// Parses the URL. Connections are opened when they are first needed.
     pub fn open(url: &str) -> Result<Self, sqlx::Error> {
         // Statements are not logged, because each slow request is logged with its database time.
-        let parse = |url: &String| url.parse().map(PgConnectOptions::disable_statement_logging);
+        let parse = |url: &String| connect_options(url).map(PgConnectOptions::disable_statement_logging);
         let unlimited = host_urls(url).iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let primary = Primary::new(unlimited.iter().map(|host| host.clone().options(SESSION)).collect());
         Ok(Self {
@@ -117,8 +121,8 @@ impl PostgresDatabase {
 
     pub(super) async fn migrate(&self) -> Result<(), DatabaseError> {
         // No statement timeout, because building an index over many orders takes longer.
-        let host = self.unlimited[self.primary.current_host()].clone();
-        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(host);
+        let host = &self.unlimited[self.primary.current_host()];
+        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(host.clone());
         let result = self.reachability.watch(MIGRATIONS.run(&pool)).await;
         pool.close().await;
         result.map_err(|error| {
@@ -129,6 +133,9 @@ impl PostgresDatabase {
             };
             if let Some(refusal) = cause.and_then(|cause| self.reachability.login_refusal(cause)) {
                 return refusal;
+            }
+            if let Some(fault) = cause.and_then(|cause| NoSchemaPrivilege::of(host.get_username(), cause)) {
+                return DatabaseError::NoSchemaPrivilege(fault);
             }
             match DatabaseError::from_migration(error) {
                 DatabaseError::Unavailable(cause) => self.reachability.explain(cause),

@@ -1,10 +1,14 @@
 //! The forms of `DATABASE_URL`.
 
-use std::{path::Path, str::FromStr};
+use std::{borrow::Cow, net::IpAddr, num::NonZeroU16, path::Path, str::FromStr};
 
-use common::{config::redact_password, spelling::nearest, text::shown_name};
-use sqlx::postgres::PgConnectOptions;
-use url::{Url, form_urlencoded};
+use common::{
+    config::redact_password,
+    spelling::nearest,
+    text::{describe_refused, shown_name},
+};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use url::{ParseError, Url, form_urlencoded};
 
 const ALLOWED_URLS: &str = "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/NAME";
 /// The parameter with which libpq selects a host. It has no effect here, because only the primary is used.
@@ -43,12 +47,12 @@ const SQLITE_PARAMETERS: [&str; 4] = ["cache", "immutable", "mode", "vfs"];
 pub fn check_url(url: &str) -> Result<(), String> {
     let reason = match url.split_once(':') {
         Some(("postgres" | "postgresql", _)) => host_urls(url).iter().find_map(|url| postgres_error(url)),
-        Some(("sqlite", path)) => sqlite_error(sqlite_path(path)),
-        _ => Some("it has another form"),
+        Some(("sqlite", path)) => sqlite_error(sqlite_path(path)).map(Cow::from),
+        _ => Some("it has another form".into()),
     };
     match reason {
         Some(reason) => Err(format!("{reason}; use {ALLOWED_URLS}")),
-        None => unknown_parameter(url).map_or(Ok(()), Err),
+        None => unknown_parameter(url).or_else(|| invalid_parameter(url)).map_or(Ok(()), Err),
     }
 }
 
@@ -68,6 +72,17 @@ pub fn host_urls(url: &str) -> Vec<String> {
     };
     let path = without_selection(path);
     hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
+}
+
+/// The options of a connection to the host of a URL with one host.
+pub fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options = PgConnectOptions::from_str(url)?;
+    // sqlx would look up an IPv6 address with its brackets as a name.
+    let address = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
+    Ok(match address {
+        Some(address) => options.host(&address),
+        None => options,
+    })
 }
 
 /// The URL as logs, health and the command line show it: without passwords. A URL with several hosts becomes one URL
@@ -116,28 +131,68 @@ fn unknown_parameter(url: &str) -> Option<String> {
     })
 }
 
-fn postgres_error(text: &str) -> Option<&'static str> {
-    let Ok(url) = Url::parse(text) else {
-        return Some(
-            "it cannot be parsed; write characters such as @ : / ? # % in a password as %40 %3A %2F %3F %23 %25",
-        );
+/// The message about a parameter with an invalid value. `None` if there is no such parameter. The value of none of these
+/// parameters is a secret.
+fn invalid_parameter(url: &str) -> Option<String> {
+    let (_, query) = url.split_once('?').filter(|_| !url.starts_with("sqlite:"))?;
+    form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| {
+        let (rule, is_valid) = match &*name {
+            "sslmode" | "ssl-mode" => {
+                let is_valid = PgSslMode::from_str(&value).is_ok();
+                ("disable, allow, prefer, require, verify-ca or verify-full", is_valid)
+            }
+            "port" => ("from 1 to 65535", NonZeroU16::from_str(&value).is_ok()),
+            "hostaddr" => ("an IP address", IpAddr::from_str(&value).is_ok()),
+            "statement-cache-capacity" => ("a whole number", usize::from_str(&value).is_ok()),
+            _ => return None,
+        };
+        (!is_valid).then(|| describe_refused(format_args!("the parameter {name} must be {rule}"), &value))
+    })
+}
+
+const PORT_RULE: &str = "the port must be from 1 to 65535";
+
+/// The message for a URL whose port is invalid. `None` if the port may be a part of a password with characters such as `/`.
+fn port_error(url: &str) -> Option<Cow<'static, str>> {
+    let (_, rest) = url.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if path.contains('@') {
+        return None;
+    }
+    match authority.rsplit_once('@') {
+        Some((_, host)) => host.rsplit_once(':').map(|(_, port)| describe_refused(PORT_RULE, port).into()),
+        // The port is not shown, because it may be a password whose host is missing.
+        None => Some(PORT_RULE.into()),
+    }
+}
+
+fn postgres_error(text: &str) -> Option<Cow<'static, str>> {
+    const UNPARSABLE: &str =
+        "it cannot be parsed; write characters such as @ : / ? # % in a password as %40 %3A %2F %3F %23 %25";
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            let of_port = if error == ParseError::InvalidPort { port_error(text) } else { None };
+            return of_port.or(Some(UNPARSABLE.into()));
+        }
     };
     let has_parameter = |name: &str| url.query_pairs().any(|(key, value)| key == name && !value.is_empty());
-    if url.host_str().is_none_or(str::is_empty) && !has_parameter("host") && !has_parameter("hostaddr") {
-        Some("the host is missing")
+    let reason = if url.host_str().is_none_or(str::is_empty) && !has_parameter("host") && !has_parameter("hostaddr") {
+        "the host is missing"
     } else if url.port() == Some(0) {
-        Some("the port must be from 1 to 65535")
+        return Some(describe_refused(PORT_RULE, "0").into());
     } else if url.path().trim_start_matches('/').is_empty() && !has_parameter("dbname") {
-        Some("the name of the database is missing")
+        "the name of the database is missing"
     } else if url.path().trim_start_matches('/').contains('/') {
-        Some("the name of the database contains a slash")
+        "the name of the database contains a slash"
     } else if url.fragment().is_some() {
-        Some("write # as %23")
-    } else if PgConnectOptions::from_str(text).is_err() {
-        Some("a part of it has an invalid value")
+        "write # as %23"
+    } else if invalid_parameter(text).is_none() && connect_options(text).is_err() {
+        "the user, the password or the name of the database is not text in UTF-8 after its %XX are decoded"
     } else {
-        None
-    }
+        return None;
+    };
+    Some(reason.into())
 }
 
 fn sqlite_error(path: &str) -> Option<&'static str> {

@@ -5,10 +5,11 @@ use std::path::Path;
 use common::paths::folder_of;
 use sqlx::Error;
 
-use crate::database::{DatabaseError, postgres::describe_connect_failure};
+use crate::database::{
+    DatabaseError,
+    postgres::{describe_connect_failure, identifier, is_insufficient},
+};
 
-/// The SQLSTATE of a statement that the role may not execute.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// The SQLSTATE if every replication slot of the server is in use.
 const NO_FREE_SLOT: &str = "53400";
 const MANUAL: &str = "docs/backups.md describes the role and the server that a backup needs.";
@@ -40,7 +41,7 @@ impl BackupFault {
                 return Self::new("not_migrated", message, next_step);
             }
             DatabaseError::Rejected(error) | DatabaseError::Unavailable(error) => match role {
-                Some(role) if has_code(error, INSUFFICIENT_PRIVILEGE) => {
+                Some(role) if is_insufficient(error) => {
                     let message = format!("The role {role} may not read the tables of {database}.");
                     let next_step =
                         format!("As a superuser, run `grant pg_read_all_data to {}`. {MANUAL}", identifier(role));
@@ -56,7 +57,7 @@ impl BackupFault {
 
     /// PostgreSQL does not reserve its write-ahead log.
     pub(super) fn of_slot(role: &str, error: &Error) -> Self {
-        if has_code(error, INSUFFICIENT_PRIVILEGE) {
+        if is_insufficient(error) {
             let message = format!("The role {role} may not make a backup: it needs the attribute REPLICATION.");
             let next_step = format!("As a superuser, run `alter role {} replication`. {MANUAL}", identifier(role));
             return Self::new("missing_privilege", message, next_step);
@@ -115,16 +116,6 @@ fn has_code(error: &Error, code: &str) -> bool {
 fn sqlite_class(error: &Error) -> Option<u32> {
     let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
     Some(code & 0xff)
-}
-
-/// The name of a role for a statement, quoted if necessary.
-fn identifier(role: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if role.bytes().all(is_plain) && !role.starts_with(|first: char| first.is_ascii_digit()) {
-        role.to_owned()
-    } else {
-        format!("\"{}\"", role.replace('"', "\"\""))
-    }
 }
 
 #[cfg(test)]

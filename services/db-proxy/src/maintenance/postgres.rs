@@ -2,13 +2,13 @@
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
 use super::{
     BackupFault, DatabaseSummary,
     summary::{SUMMARY, WALLET_TOTALS},
 };
-use crate::database::{DatabaseError, host_urls, postgres::describe_connect_failure, shown_url};
+use crate::database::{DatabaseError, connect_options, host_urls, postgres::describe_connect_failure, shown_url};
 
 /// Begins the transaction of a summary. All its statements see one snapshot, so the parts of the summary agree.
 const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
@@ -56,7 +56,7 @@ impl PostgresMaintenance {
     pub async fn connect(url: &str) -> anyhow::Result<Self> {
         let mut failure = None;
         for url in host_urls(url) {
-            let options: PgConnectOptions = url.parse()?;
+            let options = connect_options(&url)?;
             let result = async {
                 let mut connection = options.application_name("buydesk-backup").connect().await?;
                 let is_standby: bool =

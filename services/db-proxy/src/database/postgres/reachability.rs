@@ -133,7 +133,7 @@ impl Reachability {
         };
         let reasons = failures.into_iter().map(|(host, reason)| match self.hosts.len() {
             1 => reason,
-            _ => format!("{}:{}: {reason}", host.get_host(), host.get_port()),
+            _ => format!("{}: {reason}", shown_host(host)),
         });
         self.record_outage(&reasons.collect::<Vec<_>>().join("; "));
     }
@@ -156,6 +156,14 @@ impl Reachability {
     /// The state remains in use after a panic, because every combination of its fields is valid.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The host and the port. An IPv6 address is in brackets.
+fn shown_host(host: &PgConnectOptions) -> String {
+    match (host.get_host(), host.get_port()) {
+        (name, port) if name.contains(':') => format!("[{name}]:{port}"),
+        (name, port) => format!("{name}:{port}"),
     }
 }
 

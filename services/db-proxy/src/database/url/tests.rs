@@ -30,15 +30,20 @@ fn invalid_url_is_refused_with_its_reason() {
         ("postgres://db", "name of the database"),
         ("postgres://db/", "name of the database"),
         ("postgres://db/a/b", "slash"),
-        ("postgres://db:0/buydesk", "port"),
-        ("postgres://db:99999/buydesk", "cannot be parsed"),
+        ("postgres://db:0/buydesk", "the port must be from 1 to 65535, but is \"0\";"),
+        ("postgres://u:horse@db:70000/buydesk", "the port must be from 1 to 65535, but is \"70000\";"),
+        ("postgres://u@[::1]:70000?dbname=buydesk", "the port must be from 1 to 65535, but is \"70000\";"),
+        // The number may be a password.
+        ("postgres://ada:70000", "the port must be from 1 to 65535;"),
+        ("postgres://u:70000/horse@db/buydesk", "cannot be parsed"),
+        ("postgres://u:pass@h:70000/horse@db/buydesk", "cannot be parsed"),
         ("postgres://u:pass#word@db/buydesk", "cannot be parsed"),
         ("postgres://db/buydesk#x", "%23"),
-        ("postgres://db/buydesk?sslmode=perhaps", "invalid value"),
+        ("postgres://u:%ff@db/buydesk", "not text in UTF-8"),
         ("postgres:db", "host"),
         ("postgres://one,/buydesk", "host"),
         ("postgres://one,,two/buydesk", "host"),
-        ("postgres://u@one:port,two/buydesk", "cannot be parsed"),
+        ("postgres://u@one:port,two/buydesk", "the port must be from 1 to 65535, but is \"port\";"),
         ("mysql://db/buydesk", "another form"),
         ("buydesk.db", "another form"),
         ("", "another form"),
@@ -56,11 +61,26 @@ fn unknown_parameter_is_refused() {
 }
 
 #[test]
+fn invalid_value_of_a_parameter_is_named_with_the_allowed_values() {
+    for (query, expected) in [
+        (
+            "sslmode=foo",
+            "the parameter sslmode must be disable, allow, prefer, require, verify-ca or verify-full, but is \"foo\"",
+        ),
+        ("port=70000", "the parameter port must be from 1 to 65535, but is \"70000\""),
+        ("hostaddr=one", "the parameter hostaddr must be an IP address, but is \"one\""),
+        ("statement-cache-capacity=-1", "the parameter statement-cache-capacity must be a whole number, but is \"-1\""),
+    ] {
+        assert_eq!(check_url(&format!("postgres://u@one,two/buydesk?{query}")).unwrap_err(), expected);
+    }
+}
+
+#[test]
 fn each_host_has_its_port_and_the_same_user_and_database() {
     let url = "postgres://ada:p%40ss@one:6001,two,[::1]:6003/buydesk?sslmode=disable";
-    let hosts: Vec<PgConnectOptions> = host_urls(url).iter().map(|url| url.parse().unwrap()).collect();
+    let hosts: Vec<PgConnectOptions> = host_urls(url).iter().map(|url| connect_options(url).unwrap()).collect();
     let names: Vec<_> = hosts.iter().map(|host| (host.get_host(), host.get_port())).collect();
-    assert_eq!(names, [("one", 6001), ("two", 5432), ("[::1]", 6003)]);
+    assert_eq!(names, [("one", 6001), ("two", 5432), ("::1", 6003)]);
     for host in &hosts {
         assert_eq!((host.get_username(), host.get_database()), ("ada", Some("buydesk")));
     }

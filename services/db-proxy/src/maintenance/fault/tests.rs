@@ -28,11 +28,3 @@ async fn other_failure_has_the_text_of_sqlite_without_its_code() {
     let empty = BackupFault::of_rows("orders.db", None, &DatabaseError::NotMigrated);
     assert_eq!(empty.message, "orders.db has no tables of Buydesk, or tables of an older version.");
 }
-
-#[test]
-fn name_of_a_role_is_quoted_if_necessary() {
-    for (role, quoted) in [("buydesk_2", "buydesk_2"), ("Ada", r#""Ada""#), (r#"a"b"#, r#""a""b""#), ("2b", r#""2b""#)]
-    {
-        assert_eq!(identifier(role), quoted);
-    }
-}
