@@ -4,7 +4,7 @@ mod redis_client;
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-use self::redis_client::{describe_redis_error, describe_server_error};
+use self::redis_client::{describe_parsing_error, describe_redis_error, describe_server_error};
 use crate::io_errors::describe_io_error;
 
 /// The messages of `error` and of each of its causes, separated by colons.
@@ -49,6 +49,9 @@ pub fn plain_text(error: &(dyn Error + 'static)) -> String {
     }
     if let Some(error) = error.downcast_ref::<redis::ServerError>() {
         return describe_server_error(error);
+    }
+    if let Some(error) = error.downcast_ref::<redis::ParsingError>() {
+        return describe_parsing_error(error);
     }
     match error.downcast_ref::<hyper::Error>() {
         Some(error) if error.is_incomplete_message() => {

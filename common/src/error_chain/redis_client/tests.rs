@@ -43,6 +43,10 @@ async fn redis_errors_are_described_without_terms_of_the_client_library() {
     assert_eq!(text_of("redis+sentinel://ADDRESS/prices", master).await, "it is not a Sentinel");
     let full = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
     assert_eq!(text_of("redis://ADDRESS", full).await, "OOM command not allowed when used memory > 'maxmemory'.");
+    // nginx answers the unknown protocol with this line.
+    assert_eq!(text_of("redis://ADDRESS", "HTTP/1.1 400 Bad Request\r\n").await, NOT_REDIS);
+    let list = "*1\r\n$1\r\na\r\n";
+    assert_eq!(text_of("redis://ADDRESS", list).await, "it sent a response of an unexpected type");
     let other = RedisError::from((ErrorKind::Io, "the connection was not opened in time"));
     assert_eq!(format_chain(&other), "the connection was not opened in time");
 }
