@@ -113,22 +113,26 @@ impl Endpoints {
         let default_public = default_address::<create_order::App>(env);
         let public = public.unwrap_or_else(|| default_public.clone());
         let are_default = public == default_public && health_check == default_address::<health_check::App>(env);
-        let server = Endpoint::new(create_order::App::NAME, "--server or BUYDESK_URL", Audience::Customers, public);
+        // With --server, the settings of the addresses are ignored.
+        let hint = |alone, with_server_option| if has_server_option { with_server_option } else { alone };
+        let server_hint = hint("--server or BUYDESK_URL", "--server");
+        let server = Endpoint::new(create_order::App::NAME, server_hint, Audience::Customers, public);
         let set_or_public = |service, variable, audience, url: Option<Url>| match url {
             Some(url) => Endpoint::new(service, variable, audience, url),
             None => Endpoint { audience, ..server.clone() },
         };
-        let wallets =
-            Endpoint::new(wallets::App::NAME, "--server or WALLETS_URL", Audience::Customers, wallets_address);
+        let wallets_hint = hint("--server or WALLETS_URL", "WALLETS_URL (without --server)");
+        let users_hint = hint("--server or USERS_URL", "USERS_URL (without --server)");
+        let wallets = Endpoint::new(wallets::App::NAME, wallets_hint, Audience::Customers, wallets_address);
         Self {
             orders: set_or_public(fetch_orders::App::NAME, "ORDERS_URL", Audience::Customers, orders),
             rates: set_or_public(rates::App::NAME, "RATES_URL", Audience::Everybody, rates),
-            users: Endpoint::new(users::App::NAME, "--server or USERS_URL", Audience::UserManagers, users),
+            users: Endpoint::new(users::App::NAME, users_hint, Audience::UserManagers, users),
             journal: Endpoint { audience: Audience::Operators, ..wallets.clone() },
             wallets,
             health_check: Endpoint::new(
                 health_check::App::NAME,
-                "--health-check or HEALTH_CHECK_URL",
+                hint("--health-check or HEALTH_CHECK_URL", "--health-check"),
                 Audience::Operators,
                 health_check,
             ),

@@ -104,13 +104,16 @@ pub fn read_report(file: &Path) -> anyhow::Result<LoadReport> {
     let text = fs::read(file).map_err(|error| {
         not_readable(format!("The report {shown} cannot be read: {}.", describe_file_error(file, &error)))
     })?;
-    let report: LoadReport = serde_json::from_slice(&text).map_err(|error| {
-        // In a file that is not JSON, such as an HTML report, the position of the error is not useful.
-        let why = if error.is_data() { format!(": {error}") } else { String::new() };
-        not_readable(format!("{shown} is no report of `buydesk load` in JSON{why}."))
-    })?;
-    anyhow::ensure!(report.format == FORMAT, "{shown} has the format {}; this program reads {FORMAT}", report.format);
-    Ok(report)
+    let report: LoadReport = serde_json::from_slice(&text)
+        .map_err(|_| not_readable(format!("{shown} is not a report of `buydesk load` in JSON.")))?;
+    match report.format {
+        FORMAT => Ok(report),
+        format => {
+            let message =
+                format!("{shown} is a report in the format {format}, and this version reads the format {FORMAT}.");
+            Err(not_readable(message).into())
+        }
+    }
 }
 
 impl Comparison {

@@ -45,6 +45,25 @@ fn health_check_is_on_the_host_of_the_public_address_unless_its_address_is_set()
 }
 
 #[test]
+fn hints_name_only_the_options_and_settings_that_have_an_effect() {
+    let hints = |server: Option<&str>| {
+        let server = server.map(|text| parse_http_url(text).unwrap());
+        let endpoints = Endpoints::new(&mut Env::from_pairs([("", ""); 0]), Addresses { server, health_check: None });
+        let Endpoints { server, users, wallets, health_check, .. } = endpoints;
+        [server, users, wallets, health_check].map(|endpoint| endpoint.settings)
+    };
+    let alone = [
+        "--server or BUYDESK_URL",
+        "--server or USERS_URL",
+        "--server or WALLETS_URL",
+        "--health-check or HEALTH_CHECK_URL",
+    ];
+    assert_eq!(hints(None), alone);
+    let with_option = ["--server", "USERS_URL (without --server)", "WALLETS_URL (without --server)", "--health-check"];
+    assert_eq!(hints(Some("http://shop")), with_option);
+}
+
+#[test]
 fn paths_are_appended_to_an_address_with_a_path() {
     let endpoint = |text| Endpoint::new("create-order", "", Audience::Customers, parse_http_url(text).unwrap());
     for address in ["https://shop/buydesk", "https://shop/buydesk/"] {

@@ -55,11 +55,17 @@ fn table_shows_ratios_and_warns_about_different_kinds_of_load() {
 }
 
 #[test]
-fn error_names_the_file_that_is_no_report() {
+fn error_names_the_file_that_is_not_a_report() {
     let file = std::env::temp_dir().join(format!("buydesk-load-compare-{}.json", std::process::id()));
-    std::fs::write(&file, "{}").unwrap();
-    let error = read_report(&file).unwrap_err().to_string();
+    for text in ["{}", "<html>", r#"{"level":"info"}"#] {
+        std::fs::write(&file, text).unwrap();
+        let error = read_report(&file).unwrap_err().to_string();
+        let expected = format!(
+            "{} is not a report of `buydesk load` in JSON.\nName a file that `buydesk load … --report FILE.json` wrote.",
+            file.display()
+        );
+        assert_eq!(error, expected);
+    }
     std::fs::remove_file(&file).unwrap();
-    assert!(error.contains("is no report of `buydesk load`") && error.contains("buydesk-load-compare"), "{error}");
     assert!(read_report(&file).unwrap_err().to_string().contains("cannot be read"));
 }
