@@ -3,6 +3,7 @@
 mod base_backup;
 mod programs;
 mod recovery;
+mod recovery_fault;
 mod temporary_server;
 
 use std::{
@@ -17,7 +18,9 @@ use db_proxy::{
     maintenance::{BackupFault, PostgresMaintenance, check_journal},
 };
 
-use self::{base_backup::BaseBackup, recovery::unpack, temporary_server::TemporaryServer};
+use self::{
+    base_backup::BaseBackup, recovery::unpack, recovery_fault::recovery_error, temporary_server::TemporaryServer,
+};
 use super::{
     MadeBackup, as_sentence, file, file_name,
     header::ContentKind,
@@ -96,7 +99,7 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
     let server = manifest.server.as_ref().context("the backup does not name its server")?;
     let (running, mut maintenance) = TemporaryServer::start(&programs, &data, server, &log)
         .await
-        .with_context(|| format!("{name} was not restored, because the server did not complete its recovery"))?;
+        .map_err(|error| recovery_error(error, target, &log))?;
     let restored = async {
         let summary = maintenance.summary().await.map_err(|error| anyhow!(error.chain()))?;
         let database = Database::open(running.url()).await?;

@@ -18,23 +18,29 @@ const DISK_FULL: &str = "disk_full";
 /// How the user names another target of `buydesk backup` and `buydesk restore`.
 const OTHER_PATH: &str = "name another path with --to";
 
-/// The error of a folder that cannot be created.
+/// The kind of the error of a file system in which nothing can be created, such as `/proc`.
+const NOTHING_CAN_BE_CREATED: ErrorKind = ErrorKind::Unsupported;
+
+/// The error of a folder that cannot be created, although the folders above it exist.
 pub fn no_folder(folder: &Path, error: &io::Error) -> ClientError {
     let name = folder.display();
-    let message = match error.kind() {
-        ErrorKind::NotFound => format!("The folder {name} does not exist and cannot be created there."),
-        _ => format!("The folder {name} cannot be created: {}.", describe_io_error(error)),
+    let (kind, message) = match error.kind() {
+        ErrorKind::NotFound => {
+            (NOTHING_CAN_BE_CREATED, format!("The folder {name} does not exist and cannot be created there."))
+        }
+        kind @ ErrorKind::AlreadyExists => (kind, format!("{name} is not a folder.")),
+        kind => (kind, format!("The folder {name} cannot be created: {}.", describe_io_error(error))),
     };
-    ClientError::new(code(error.kind()), message, next_step(error.kind(), OTHER_PATH))
+    ClientError::new(code(kind), message, next_step(kind, OTHER_PATH))
 }
 
 /// The error of a folder in which no file can be created.
 pub fn no_file_in(folder: &Path, error: &io::Error) -> ClientError {
     // The text of the error of a temporary file contains its path. Only its kind is used.
-    let (kind, name) = (error.kind(), folder.display());
+    let (kind, name) = (kind_in(folder, error), folder.display());
     let message = match kind {
-        ErrorKind::NotFound if !folder.exists() => format!("The folder {name} does not exist."),
-        ErrorKind::NotFound => format!("No file can be created in {name}."),
+        ErrorKind::NotFound => format!("The folder {name} does not exist."),
+        NOTHING_CAN_BE_CREATED => format!("No file can be created in {name}."),
         kind => format!("No file can be created in {name}: {}.", describe_io_error(&kind.into())),
     };
     ClientError::new(code(kind), message, next_step(kind, OTHER_PATH))
@@ -42,9 +48,10 @@ pub fn no_file_in(folder: &Path, error: &io::Error) -> ClientError {
 
 /// The error of a key file that cannot be created.
 pub fn no_key_file(path: &Path, error: &io::Error) -> ClientError {
-    let (kind, folder) = (error.kind(), folder_of(path));
+    let folder = folder_of(path);
+    let kind = kind_in(folder, error);
     let reason = match kind {
-        ErrorKind::NotFound if folder.exists() => format!("no file can be created in {}", folder.display()),
+        NOTHING_CAN_BE_CREATED => format!("no file can be created in {}", folder.display()),
         _ => describe_file_error(path, error),
     };
     let message = format!("{} cannot be created: {reason}.", path.display());
@@ -64,6 +71,14 @@ pub fn advise(error: anyhow::Error) -> anyhow::Error {
 pub fn is_disk_full(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+/// The kind of the error of a new file in `folder`. [`ErrorKind::NotFound`] means that the folder does not exist.
+fn kind_in(folder: &Path, error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        ErrorKind::NotFound if folder.exists() => NOTHING_CAN_BE_CREATED,
+        kind => kind,
+    }
 }
 
 fn code(kind: ErrorKind) -> &'static str {

@@ -25,6 +25,8 @@ const NEXT_STEP: &str = "next_step";
 const DETAIL: &str = "detail";
 /// The member of the JSON document that contains the idempotency key of the change.
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
+/// The member of the JSON document that contains the last lines of the log of a server.
+const SERVER_LOG: &str = "server_log";
 /// The code of an invalid command line.
 pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
 /// The code of an error without a response.
@@ -174,6 +176,13 @@ impl ClientError {
     #[must_use]
     pub fn with_tip(mut self, tip: &str) -> Self {
         self.document.insert("tip".to_owned(), tip.into());
+        self
+    }
+
+    /// Adds the last lines of the log of a server. They are shown after the next step.
+    #[must_use]
+    pub fn with_server_log(mut self, lines: String) -> Self {
+        self.document.insert(SERVER_LOG.to_owned(), lines.into());
         self
     }
 
@@ -349,7 +358,11 @@ impl fmt::Display for ClientError {
             let separator = if self.message.ends_with('.') { " " } else { "\n" };
             write!(f, "{separator}{denial}")?;
         }
-        self.next_step.iter().try_for_each(|next_step| write!(f, "\n{next_step}"))
+        self.next_step.iter().try_for_each(|next_step| write!(f, "\n{next_step}"))?;
+        match self.document.get(SERVER_LOG).and_then(Value::as_str) {
+            Some(lines) => write!(f, "\nThe last lines of the log of the server:\n{lines}"),
+            None => Ok(()),
+        }
     }
 }
 

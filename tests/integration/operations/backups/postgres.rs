@@ -91,7 +91,8 @@ async fn failed_backups_and_restores_leave_no_files() {
     let early = error_of(&site.restore(file, "new", &["--to-time", "2026-01-02T03:04:05Z"]));
     assert!(early.contains("--to-time must be later than the backup, so use an earlier backup"), "{early}");
     let late = error_of(&site.restore(file, "new", &["--to-time", "2100-01-02T03:04:05Z"]));
-    assert!(late.contains("recovery ended before configured recovery target was reached"), "{late}");
+    assert!(late.starts_with("new was not restored: the archive "), "{late}");
+    assert!(late.ends_with(" has no transaction after 2100-01-02T03:04:05.000000Z, the time of --to-time."), "{late}");
     let no_archive = error_of(&site.restore(file, "new", &["--wal-from", "no-such-folder"]));
     assert!(no_archive.contains("the archive of the write-ahead log no-such-folder does not exist"), "{no_archive}");
     let no_target = site.buydesk("", &["restore", file]);
@@ -104,7 +105,8 @@ async fn failed_backups_and_restores_leave_no_files() {
     bytes[middle] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let damaged = error_of(&site.restore(file, "new", &[]));
-    assert!(damaged.contains(&format!("{archived}.encrypted cannot be used")), "{damaged}");
+    assert!(damaged.starts_with("new was not restored: the backup file "), "{damaged}");
+    assert!(damaged.contains(&format!("{archived}.encrypted cannot be used: it is damaged")), "{damaged}");
 
     let unknown_role = url.replace("postgres@", "nobody@");
     let refused = error_of(&site.buydesk(&unknown_role, &["backup"]));

@@ -222,7 +222,7 @@ fn unusable_files_and_folders_are_named() {
         (demo(&["backup", "key", "other.key"]), "file_exists", "other.key exists already", "Name a file that does not"),
         (
             demo(&to_proc),
-            "folder_missing",
+            "not_writable",
             "The folder /proc/x does not exist and cannot be created there",
             "name another path with --to",
         ),

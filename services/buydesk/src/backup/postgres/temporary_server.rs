@@ -16,14 +16,16 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 use url::Url;
 
-use super::{LogSource, programs::ServerPrograms};
+use super::{
+    LogSource,
+    programs::ServerPrograms,
+    recovery_fault::{RecoveryFault, end_of_log},
+};
 use crate::program;
 
 /// The time between two attempts to connect, and between two checks whether the server has exited. A recovery can take
 /// hours, so it has no time limit.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Maximum number of lines from the end of the server's log in an error.
-const SHOWN_LINES: usize = 8;
 const PORT: &str = "5432";
 /// These settings replace the settings of the server that was backed up. With `hot_standby=off`, the recovery does not
 /// require settings as large as those of the primary, such as `max_connections`. With `archive_mode=off`, the server
@@ -51,7 +53,7 @@ pub struct TemporaryServer {
 
 impl TemporaryServer {
     /// Starts a server in the data folder, and waits until the server has applied the log. Returns the server and a
-    /// connection.
+    /// connection. Fails with [`RecoveryFault`] if the server ends before.
     pub async fn start(
         programs: &ServerPrograms,
         data: &Path,
@@ -101,7 +103,7 @@ impl TemporaryServer {
     async fn wait_until_recovered(&mut self) -> anyhow::Result<PostgresMaintenance> {
         loop {
             if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended with {status}: {}", self.end_of_log());
+                return Err(RecoveryFault { status: status.to_string(), log: self.log() }.into());
             }
             match PostgresMaintenance::connect(&self.url).await {
                 Ok(maintenance) => return Ok(maintenance),
@@ -122,7 +124,7 @@ impl TemporaryServer {
         self.signal(Signal::INT)?;
         let status = self.wait().await?;
         if !status.success() {
-            bail!("the restored server did not stop cleanly: it ended with {status}: {}", self.end_of_log());
+            bail!("the restored server did not stop cleanly: it ended with {status}: {}", end_of_log(&self.log()));
         }
         Ok(())
     }
@@ -141,11 +143,9 @@ impl TemporaryServer {
         }
     }
 
-    fn end_of_log(&self) -> String {
+    fn log(&self) -> String {
         let log = fs::read(self.folder.path().join("log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log).into_owned();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+        String::from_utf8_lossy(&log).into_owned()
     }
 }
 

@@ -33,14 +33,32 @@ fn target_that_cannot_be_created_is_named_with_a_next_step() {
         ),
         (
             no_key_file(Path::new("/proc/x"), &missing),
-            "folder_missing",
+            "not_writable",
             "/proc/x cannot be created: no file can be created in /proc.",
-            "Create the folder, or name a file in another folder.",
+            "Correct the path, or name a file in another folder.",
         ),
         (
             no_folder(Path::new("/proc/x"), &missing),
-            "folder_missing",
+            "not_writable",
             "The folder /proc/x does not exist and cannot be created there.",
+            "Correct the path, or name another path with --to.",
+        ),
+        (
+            no_folder(Path::new("/dev/full"), &ErrorKind::AlreadyExists.into()),
+            "not_writable",
+            "/dev/full is not a folder.",
+            "Correct the path, or name another path with --to.",
+        ),
+        (
+            no_file_in(Path::new("/proc"), &missing),
+            "not_writable",
+            "No file can be created in /proc.",
+            "Correct the path, or name another path with --to.",
+        ),
+        (
+            no_file_in(Path::new("/nope"), &missing),
+            "folder_missing",
+            "The folder /nope does not exist.",
             "Create the folder, or name another path with --to.",
         ),
         (
