@@ -94,7 +94,7 @@ impl fmt::Debug for Asset {
 
 /// A base asset and the quote asset that it is priced in: the price of `BTC-USD` is in dollars per bitcoin.
 ///
-/// In the API, a field that contains a pair is named `direction`.
+/// In the API, the field for the pair of a course or a price is named `direction`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CurrencyPair {
     pub base: Asset,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 const ABOUT: &str = "Places orders to buy bitcoin at the current price. The response is 201 only after the order is stored \
     durably. An API key in the header `Authorization: Bearer KEY` makes a request act as a user. Requests from one address, or with \
-    one key, are limited: every POST, PUT and DELETE counts, also a refused one. Reads have limits of their \
+    one key, are limited: every POST, PUT and DELETE counts, also one that fails, except for requests that receive 429. Reads have limits of their \
     own. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit that the request counts against. \
     RateLimit-Reset is the number of seconds until the next request is allowed.";
 

@@ -7,11 +7,11 @@ use common::{
 
 const ABOUT: &str = "Lists orders. An order is visible as soon as create-order has responded with 201. It never changes. An API \
     key in the header `Authorization: Bearer KEY` makes a request act as a user. Requests from one address, or with one key, are \
-    limited: every request counts, also a refused one, except for requests of operators, the documentation, \
-    /livez, /readyz and /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the \
+    limited: every request counts, also one that fails, except for requests that receive 429, OPTIONS, requests of operators, the \
+    documentation, /livez, /readyz and /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the \
     number of seconds until the next request is allowed.";
 
-/// The error codes that every operation can return.
+/// The error codes of reads of orders from db-proxy.
 const READING: &[Code] = &[Code::DatabaseUnavailable, Code::UpstreamUnavailable, Code::ShuttingDown];
 
 pub(crate) fn description() -> ApiDescription {

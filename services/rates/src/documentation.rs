@@ -7,7 +7,7 @@ use common::{
 
 const ABOUT: &str = "Current and past courses of every exchange, and the agreed prices with the votes that led to \
     them. Simulated data is marked as simulated. Access is free and needs no account. Requests from one address are \
-    limited: every request counts, even if it is refused, except for the documentation, /livez, /readyz and \
+    limited: every request counts, also one that fails, except for requests that receive 429, OPTIONS, the documentation, /livez, /readyz and \
     /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is \
     the number of seconds until the next request is allowed.";
 

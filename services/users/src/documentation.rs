@@ -9,7 +9,7 @@ use serde_json::json;
 const ABOUT: &str = "The customer directory: users and their API keys. Operators manage users. A user may read itself and \
     list its own keys, with a key in the header `Authorization: Bearer KEY`. A request for another user is answered as if that \
     user did not exist. E-mail addresses are compared without regard to case, also of letters outside ASCII, and an \
-    internationalized domain equals its ASCII form. Requests are limited for each IP address or key. Refused requests count too. \
+    internationalized domain equals its ASCII form. Requests are limited for each IP address or key. A request that fails counts too, except with 429. \
     Requests for the documentation, /livez, /readyz and /metrics do not count. Requests of operators are not limited. The \
     headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. RateLimit-Reset is the number of seconds \
     until the next request is allowed.";

@@ -10,8 +10,8 @@ const ABOUT: &str = "Money on account: wallets, deposits, withdrawals and transf
     after the movement is stored durably. A balance is never negative. An API key in the header `Authorization: Bearer KEY` makes a \
     request act as a user. A user sees and changes only the user's own wallets, and a client without a key only wallets \
     that were created without a key. Any client may transfer money to any wallet. Operators read all wallets and change none. \
-    Requests from one address, or with one key, are limited: every request counts, also a refused one, except for \
-    requests of operators, the documentation, /livez, /readyz and /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. \
+    Requests from one address, or with one key, are limited: every request counts, also one that fails, except for \
+    requests that receive 429, OPTIONS, requests of operators, the documentation, /livez, /readyz and /metrics. The headers RateLimit-Limit and RateLimit-Remaining show the state of the limit. \
     RateLimit-Reset is the number of seconds until the next request is allowed.";
 
 /// Errors that every operation can return, because db-proxy executes it.

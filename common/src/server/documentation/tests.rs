@@ -121,7 +121,7 @@ fn public_operation_names_no_credentials() {
 }
 
 #[test]
-fn parameter_has_only_the_example_of_its_description() {
+fn example_of_a_type_is_replaced_or_removed_in_parameters() {
     let parameter = |name: &str| json!({ "name": name, "schema": { "type": "string", "example": "of the type" } });
     let mut operation = json!({ "parameters": [parameter("currency"), parameter("cursor")] });
     OperationDescription::new("list", Group::Orders).parameter("currency", "EUR").add_examples(&mut operation);

@@ -23,7 +23,7 @@ pub enum DatabaseError {
     /// PostgreSQL refuses the login. A later attempt may succeed, after the settings of the server were changed.
     #[error("{0}")]
     LoginRefused(LoginRefused),
-    /// The database did not answer within the time limit. A later attempt may succeed.
+    /// The database did not answer within the time limit, or the operation could not begin in time. A later attempt may succeed.
     #[error("the database did not answer in time")]
     TimedOut,
     /// It is unknown whether a write took effect: its result did not arrive, or SQLite reported an I/O error. A later
@@ -41,8 +41,8 @@ pub enum DatabaseError {
          applied the migrations"
     )]
     NotMigrated,
-    /// No server accepts the connection as the primary. A later attempt may succeed, after a failover.
-    #[error("there is no primary: {0}")]
+    /// No server can be used as the primary. A later attempt may succeed, after a failover.
+    #[error("there is no usable primary: {0}")]
     NotPrimary(NotPrimary),
     /// The server does not make commits as durable as declared. A later attempt may succeed.
     #[error("commits are not durable: {0}")]

@@ -41,7 +41,9 @@ impl DeliveryStatus {
         metrics.record_write_failure(self.delivery);
         match (state.outage.record_failure(), self.delivery) {
             (None, _) => {}
-            (Some(OutageLine::NotYet), _) => tracing::info!(what, error = error.chain(), "write failed; it is retried"),
+            (Some(OutageLine::NotYet), _) => {
+                tracing::info!(what, error = error.chain(), "write failed; the next one follows automatically")
+            }
             // Orders depend on the record. The other writes affect only displayed data.
             (Some(OutageLine::Outage), Delivery::Record) => {
                 tracing::error!(what, error = error.chain(), "write failed");

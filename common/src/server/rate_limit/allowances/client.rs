@@ -8,12 +8,13 @@ use tokio::{sync::oneshot, time::Instant};
 use super::store::{Draw, DrawRequest};
 use crate::server::rate_limit::bucket::{Bucket, Decision, MICROREQUESTS, Share};
 
-/// An instance draws the limit divided by this number and by the number of instances, but at least one request. The
+/// A draw fills the allowance of an instance up to the limit divided by this number and by the number of instances, but
+/// at least to one request. The
 /// unused allowances of all instances together are therefore normally at most 2 % of the limit, or one request per
 /// instance.
 const ALLOWANCE_DIVISOR: u32 = 50;
-/// Minimum time between a draw that left no request in the store and the next draw. A client far above its limit
-/// therefore causes at most ten draws per second at each instance.
+/// Minimum time between a draw that left no request in the store and the next draw. While its limit is
+/// used up, a client therefore causes at most about ten draws per second at each instance.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -39,7 +40,7 @@ pub(super) struct ClientAllowance {
 struct DrawInFlight {
     /// The requests that wait for an allowance, in the order of their arrival.
     waiting: VecDeque<oneshot::Sender<Decision>>,
-    /// The share at the last request.
+    /// The share at the last request that waits, or at the start of the draw.
     share: Share,
 }
 
@@ -52,7 +53,7 @@ pub(super) struct Counting {
 
 pub(super) enum Counted {
     Decided(Decision),
-    /// The decision follows when the draw in flight ends.
+    /// The decision follows at the end of the draw in flight, or of a later draw.
     Waiting(oneshot::Receiver<Decision>),
 }
 
@@ -133,8 +134,7 @@ impl ClientAllowance {
         None
     }
 
-    /// Counts the waiting requests against the share of this instance, because the store did not reply. Returns their
-    /// number.
+    /// Ends a failed draw: counts the waiting requests against the share of this instance. Returns their number.
     pub fn fail_draw(&mut self, now: Instant) -> usize {
         let Some(in_flight) = self.in_flight.take() else { return 0 };
         let DrawInFlight { waiting, share } = *in_flight;
@@ -175,8 +175,8 @@ impl ClientAllowance {
         Decision { allowed: true, remaining, reset }
     }
 
-    /// Sets the limit. If it changed, discards the replies of the store about the earlier limit, and reduces the
-    /// allowance to at most one chunk of the new limit. Accepted requests still count.
+    /// Sets the limit. If it changed, resets the values that were computed for the earlier limit, and reduces the allowance
+    /// to at most one chunk of the new limit. Accepted requests still count.
     fn apply_limit(&mut self, share: Share) {
         if self.limit != share.limit.get() {
             self.limit = share.limit.get();
