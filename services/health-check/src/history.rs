@@ -121,19 +121,22 @@ impl History {
     }
 
     /// Begins a period for each new state in `states`, and ends each period whose state `states` does not contain.
-    /// `is_known` returns whether the current state of the subject of a period is known. While this state is unknown,
-    /// for example after a restart of health-check, the period continues.
+    /// `ended_at` returns when the state of such a period ended. While this is unknown (`None`), for example after a
+    /// restart of health-check, the period continues.
     pub(crate) fn update(
         &mut self,
         states: Vec<AbnormalState>,
-        is_known: impl Fn(&HistoryPeriod) -> bool,
+        ended_at: impl Fn(&HistoryPeriod) -> Option<Timestamp>,
         now: Instants,
     ) {
         let mut changed = Vec::new();
         for period in self.periods.iter_mut().filter(|period| period.to.is_none()) {
             let continues = states.iter().any(|state| state.is_same_subject(period) && state.state == period.state);
-            if !continues && is_known(period) {
-                period.to = Some(now.wall.max(period.from));
+            if continues {
+                continue;
+            }
+            if let Some(end) = ended_at(period) {
+                period.to = Some(end.max(period.from));
                 changed.push(period.clone());
             }
         }

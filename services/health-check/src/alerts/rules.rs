@@ -149,6 +149,24 @@ pub(crate) fn find_faults(health: &Health, thresholds: Thresholds) -> Vec<Fault>
     faults
 }
 
+/// Whether [`find_faults`] finds the fault of the alert `alert` if the fault exists. If not, an instance whose heartbeat has
+/// not arrived since health-check started may have the fault.
+pub(crate) fn is_known(health: &Health, alert: &str, subject: &str) -> bool {
+    let orders = health.orders.as_ref();
+    let intake = orders.and_then(|orders| {
+        orders.prices.iter().find(|intake| subject.parse().is_ok_and(|code| intake.currency == code))
+    });
+    match Rule::of_name(alert) {
+        // Before its first heartbeat, create-order counts as unable to place orders, and an expected service as missing.
+        Some(Rule::OrdersRefused) => orders.is_some(),
+        Some(Rule::ServiceMissing) => health.services.iter().any(|service| service.service == subject),
+        Some(Rule::NoPriceInCurrency) => intake.is_some(),
+        Some(Rule::PriceProlonged) => intake.is_some_and(|intake| intake.price.is_some()),
+        Some(Rule::LimitNearlyReached) => orders.is_some_and(|orders| orders.limit.is_some()),
+        _ => false,
+    }
+}
+
 /// The components of db-proxy and price-cache-proxy whose state has a rule. A silence may name these components even
 /// before a heartbeat reports them.
 const COMPONENTS: [&str; 5] = ["cache", "clock", "database", "durability", "journal"];

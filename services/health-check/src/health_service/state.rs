@@ -11,6 +11,7 @@ use common::{
         history::{HistoryKind, HistoryPeriod},
     },
     startup::STARTUP_GRACE,
+    time::Timestamp,
 };
 
 use crate::{
@@ -24,8 +25,9 @@ use crate::{
     validation::check_name,
 };
 
-/// The periods of alerts that fired before a restart of health-check continue for at least this time after the restart.
-/// Within this time, each alert whose fault still exists becomes pending again.
+/// The period of an alert that fired before a restart of health-check continues for this time after the restart, unless
+/// the heartbeats show earlier that its fault has ended. Within this time, each alert whose fault still exists becomes
+/// pending again.
 const RESTART_GRACE: Duration = Duration::from_mins(3);
 
 /// One lock protects all fields, so that the state of a service and the reports about the service are consistent. No
@@ -103,21 +105,14 @@ impl State {
     pub(super) fn update_history(&mut self, health: &Health, now: Instants) {
         let alerts = self.alerts.list();
         let started = now.monotonic >= STARTUP_GRACE;
-        let is_known = |period: &HistoryPeriod| match period.kind {
+        let ended_at = |period: &HistoryPeriod| match period.kind {
             // Shortly after the start of health-check, the services have not sent heartbeats yet.
-            HistoryKind::Platform => started,
-            // After a restart of health-check, an alert is pending again until its fault has lasted for the pending period.
-            HistoryKind::Alert => {
-                let is_pending = |alert: &Alert| {
-                    alert.state == AlertState::Pending && alert.name == period.state && alert.subject == period.subject
-                };
-                now.monotonic >= RESTART_GRACE && !alerts.iter().any(is_pending)
+            HistoryKind::Platform => started.then_some(now.wall),
+            HistoryKind::Alert => alert_ended_at(period, &alerts, health, now),
+            HistoryKind::Service => {
+                let service = health.services.iter().find(|service| service.service == period.subject);
+                service.is_none_or(|service| service.state != ServiceState::Unknown).then_some(now.wall)
             }
-            HistoryKind::Service => health
-                .services
-                .iter()
-                .find(|service| service.service == period.subject)
-                .is_none_or(|service| service.state != ServiceState::Unknown),
         };
         let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned();
         let mut states: Vec<_> = firing
@@ -137,7 +132,7 @@ impl State {
             let (kind, subject) = (HistoryKind::Platform, HistoryKind::Platform.as_str().to_owned());
             states.push(AbnormalState { kind, subject, state: health.status.to_string(), why });
         }
-        self.history.update(states, is_known, now);
+        self.history.update(states, ended_at, now);
     }
 
     pub(super) fn check_filter(&self, filter: &ReportFilter) -> Result<(), Error> {
@@ -145,6 +140,19 @@ impl State {
         let errors: Vec<_> = [unknown, check_period(filter.from, filter.to)].into_iter().flatten().collect();
         if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
     }
+}
+
+/// When the alert of a period ended. `None` if it fires, or if its fault possibly still exists. `alerts` and `health` are
+/// the present ones.
+fn alert_ended_at(period: &HistoryPeriod, alerts: &[Alert], health: &Health, now: Instants) -> Option<Timestamp> {
+    if let Some(alert) = alerts.iter().find(|alert| alert.name == period.state && alert.subject == period.subject) {
+        // After a restart of health-check, the alert is pending again until its fault has lasted for the pending period.
+        // Only a resolved alert has an end.
+        return alert.resolved_at;
+    }
+    // The alert fired before a restart of health-check.
+    let is_absent = now.monotonic >= RESTART_GRACE || rules::is_known(health, &period.state, &period.subject);
+    is_absent.then_some(now.wall)
 }
 
 /// The state of a service that is degraded, missing or stopped. `None` if the service is alive or its state is unknown.

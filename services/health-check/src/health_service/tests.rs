@@ -1,8 +1,16 @@
-use common::{api::reports::StoredReport, startup::STARTUP_GRACE};
+use common::{
+    api::{
+        history::{HistoryKind, HistoryPeriod},
+        reports::StoredReport,
+    },
+    startup::STARTUP_GRACE,
+    time::Timestamp,
+};
 
 use super::*;
 use crate::{
     clock::tests::instants_at,
+    history::HistoryConfig,
     registry::{Condition, MAX_SERVICES},
 };
 
@@ -129,4 +137,84 @@ fn previous_state_of_a_change_is_shown_only_if_it_differs() {
     let degraded = |ready| condition(ServiceState::Degraded, ready);
     assert_eq!(previous(degraded(true), degraded(false)), None);
     assert_eq!(previous(condition(ServiceState::Alive, true), degraded(true)), Some(ServiceState::Alive));
+}
+
+/// The periods of a kind, oldest first: the state, the subject, and the start and the end in seconds after the start.
+fn periods(service: &HealthService, kind: HistoryKind) -> Vec<String> {
+    let filter = HistoryFilter { kind: Some(kind), ..HistoryFilter::default() };
+    let page = service.history(&filter, None, 100, instants_at(0)).unwrap();
+    let secs = |time: Timestamp| time.since(instants_at(0).wall).as_secs();
+    let text = |period: &HistoryPeriod| {
+        let to = period.to.map(|to| secs(to).to_string()).unwrap_or_default();
+        format!("{} {} {}-{to}", period.state, period.subject, secs(period.from))
+    };
+    page.data.iter().rev().map(text).collect()
+}
+
+/// A heartbeat of create-order.
+fn order_heartbeat(ready: bool) -> Report {
+    let parts = [serde_json::json!({"name": "db-proxy", "ready": ready})];
+    let data = serde_json::json!({"instance": "a", "uptime_secs": 60, "ready": ready, "parts": parts});
+    Report { service: "create-order".to_owned(), data, ..report(Report::ALIVE) }
+}
+
+#[test]
+fn period_of_an_alert_ends_when_the_alert_is_resolved_also_shortly_after_the_start() {
+    let service = restarted(&[]);
+    let run = |secs: std::ops::Range<u64>| secs.for_each(|secs| service.detect_state_changes(instants_at(secs)));
+    service.receive_report(order_heartbeat(false), instants_at(0)).unwrap();
+    run(0..40);
+    assert_eq!(periods(&service, HistoryKind::Alert), ["OrdersRefused orders 30-"]);
+    service.receive_report(order_heartbeat(true), instants_at(40)).unwrap();
+    run(40..60);
+    let resolved_at = service.alerts().data.into_iter().find_map(|alert| alert.resolved_at);
+    assert_eq!(resolved_at, Some(instants_at(50).wall));
+    assert_eq!(periods(&service, HistoryKind::Alert), ["OrdersRefused orders 30-50"]);
+    assert_eq!(periods(&service, HistoryKind::Platform), ["failing platform 10-40", "degraded platform 40-"]);
+}
+
+/// health-check after a restart. Its history file contains ongoing periods of these alerts.
+fn restarted(alerts: &[(&str, &str)]) -> HealthService {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("history.jsonl");
+    let line = |(id, (state, subject)): (usize, &(&str, &str))| {
+        let period = serde_json::json!({
+            "id": id + 1, "kind": "alert", "subject": subject, "state": state, "why": "a reason",
+            "from": instants_at(0).wall,
+        });
+        format!("{}\n", serde_json::json!({ "period": period }))
+    };
+    std::fs::write(&file, alerts.iter().enumerate().map(line).collect::<String>()).unwrap();
+    let config = HistoryConfig { file: Some(file), ..HistoryConfig::default() };
+    let history = History::open(&config, instants_at(0).wall).unwrap().history;
+    HealthService::new(&Metrics::new(App::NAME), Alerts::default(), history, instants_at(0))
+}
+
+#[test]
+fn restored_period_ends_as_soon_as_heartbeats_show_that_the_fault_has_ended() {
+    let service = restarted(&[("OrdersRefused", "orders"), ("ServiceMissing", "rates"), ("CommitsFail", "database")]);
+    let run = |secs: std::ops::Range<u64>| secs.for_each(|secs| service.detect_state_changes(instants_at(secs)));
+    // Services that have not reported yet end no period.
+    run(0..15);
+    let ongoing = ["OrdersRefused orders 0-", "ServiceMissing rates 0-", "CommitsFail database 0-"];
+    assert_eq!(periods(&service, HistoryKind::Alert), ongoing);
+    service.receive_report(order_heartbeat(true), instants_at(15)).unwrap();
+    run(15..20);
+    let rates = Report { service: "rates".to_owned(), ..report(Report::ALIVE) };
+    service.receive_report(rates, instants_at(20)).unwrap();
+    run(20..25);
+    let ended = ["OrdersRefused orders 0-15", "ServiceMissing rates 0-20", "CommitsFail database 0-"];
+    assert_eq!(periods(&service, HistoryKind::Alert)[..3], ended);
+}
+
+#[test]
+fn restored_period_continues_if_its_fault_still_exists() {
+    let service = restarted(&[("OrdersRefused", "orders")]);
+    service.detect_state_changes(instants_at(0));
+    service.receive_report(order_heartbeat(false), instants_at(15)).unwrap();
+    (15..100).for_each(|secs| service.detect_state_changes(instants_at(secs)));
+    assert_eq!(periods(&service, HistoryKind::Alert), ["OrdersRefused orders 0-"]);
+    service.receive_report(order_heartbeat(true), instants_at(100)).unwrap();
+    (100..120).for_each(|secs| service.detect_state_changes(instants_at(secs)));
+    assert_eq!(periods(&service, HistoryKind::Alert), ["OrdersRefused orders 0-110"]);
 }

@@ -15,7 +15,8 @@ fn state(subject: &str, state: &str) -> AbnormalState {
 }
 
 fn update(history: &mut History, states: &[AbnormalState], secs: u64) {
-    history.update(states.to_vec(), |_| true, instants_at(secs));
+    let now = instants_at(secs);
+    history.update(states.to_vec(), |_| Some(now.wall), now);
 }
 
 /// The subject, the state, the start and the end (in seconds) of each period, newest first.
@@ -91,7 +92,8 @@ fn history_and_silences_survive_a_restart_and_a_lasting_state_continues() {
     assert_eq!(silences, [long], "{short:?} has ended, and {removed:?} was removed");
     assert_eq!(lines(), 3, "the file contains only the current records");
     // After the restart, the state of b is not known yet.
-    history.update(Vec::new(), |period| period.subject != "b", instants_at(11));
+    let now = instants_at(11);
+    history.update(Vec::new(), |period| (period.subject != "b").then_some(now.wall), now);
     assert_eq!(shown(&history), ["b missing 1-", "a missing 1-2"]);
     update(&mut history, &[state("b", "missing")], 12);
     update(&mut history, &[], 13);
