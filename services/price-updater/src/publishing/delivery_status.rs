@@ -42,7 +42,7 @@ impl DeliveryStatus {
         match (state.outage.record_failure(), self.delivery) {
             (None, _) => {}
             (Some(OutageLine::NotYet), _) => {
-                tracing::info!(what, error = error.chain(), "write failed; the next one follows automatically")
+                tracing::info!(what, error = error.chain(), "write failed; the next one follows automatically");
             }
             // Orders depend on the record. The other writes affect only displayed data.
             (Some(OutageLine::Outage), Delivery::Record) => {
