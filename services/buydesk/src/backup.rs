@@ -12,6 +12,7 @@ mod header;
 mod key;
 mod manifest;
 mod postgres;
+mod private_folder;
 mod report;
 mod settings;
 mod sqlite;

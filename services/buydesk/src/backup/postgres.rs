@@ -27,6 +27,7 @@ use super::{
     key::BackupKey,
     manifest::Manifest,
     new_header,
+    private_folder::private_folder,
     report::{Restored, RestoredServer, RestoredState},
 };
 use crate::client::ClientError;
@@ -88,7 +89,7 @@ pub async fn restore(backup: &Path, target: &Path, log: LogSource, key: BackupKe
     let folder = folder_of(target);
     file::create_folder(folder)?;
     // The folder is renamed to its final name after the server has completed its recovery.
-    let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
+    let work = private_folder(".buydesk-restore-").tempdir_in(folder);
     let work = work.with_context(|| format!("no folder can be created in {}", folder.display()))?;
     let data = fs::canonicalize(work.path())?.join("data");
     let (manifest, programs) = {

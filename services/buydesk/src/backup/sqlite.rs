@@ -17,7 +17,7 @@ use db_proxy::{
 
 use super::{
     MadeBackup, file, file::BackupFile, file_name, header::ContentKind, key::BackupKey, manifest::Manifest, new_header,
-    report::Restored, target_fault,
+    private_folder::private_folder, report::Restored, target_fault,
 };
 use crate::client::ClientError;
 
@@ -78,7 +78,7 @@ pub async fn restore(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Re
 /// [`restore`], while the lock of the target is held.
 async fn restore_locked(backup: &Path, target: &Path, key: BackupKey) -> anyhow::Result<Restored> {
     let (name, folder) = (target.display(), folder_of(target));
-    let work = tempfile::Builder::new().prefix(".buydesk-restore-").tempdir_in(folder);
+    let work = private_folder(".buydesk-restore-").tempdir_in(folder);
     let work = work.map_err(|error| target_fault::no_file_in(folder, &error))?;
     let restored = work.path().join("restored.db");
     let manifest = {

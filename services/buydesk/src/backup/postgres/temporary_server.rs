@@ -21,7 +21,7 @@ use super::{
     programs::ServerPrograms,
     recovery_fault::{RecoveryFault, end_of_log},
 };
-use crate::program;
+use crate::{backup::private_folder::private_folder, program};
 
 /// The time between two attempts to connect, and between two checks whether the server has exited. A recovery can take
 /// hours, so it has no time limit.
@@ -46,13 +46,13 @@ const SETTINGS: [&str; 10] = [
 /// A running server. Dropping this value stops the server immediately.
 pub struct TemporaryServer {
     child: Child,
-    /// Contains the socket, the configuration and the log.
+    /// Contains the socket, the configuration and the messages of the server.
     folder: TempDir,
     url: String,
 }
 
 impl TemporaryServer {
-    /// Starts a server in the data folder, and waits until the server has applied the log. Returns the server and a
+    /// Starts a server in the data folder, and waits until the server has applied the write-ahead log. Returns the server and a
     /// connection. Fails with [`RecoveryFault`] if the server ends before.
     pub async fn start(
         programs: &ServerPrograms,
@@ -61,7 +61,7 @@ impl TemporaryServer {
         log: &LogSource,
     ) -> anyhow::Result<(Self, PostgresMaintenance)> {
         // The path of a socket has at most 107 bytes, so the folder is not below the data folder.
-        let folder = tempfile::Builder::new().prefix("buydesk-").tempdir()?;
+        let folder = private_folder("buydesk-").tempdir()?;
         let path = |name: &str| folder.path().join(name);
         fs::write(path("postgresql.conf"), "")?;
         fs::write(path("pg_ident.conf"), "")?;
