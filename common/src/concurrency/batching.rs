@@ -51,7 +51,7 @@ pub enum BatchError {
 struct Pending<Q, A> {
     request: Q,
     context: Option<RequestContext>,
-    /// The span of the time in the queue.
+    /// The span of the time until the batch of the request is sent.
     queued: Option<Box<Span>>,
     responder: oneshot::Sender<A>,
 }

@@ -77,11 +77,12 @@ impl ClockChange {
 /// The results of earlier checks.
 #[derive(Debug)]
 pub struct ClockState {
-    /// The newest reading that agreed with the reading before it, or was accepted after [`SETTLING_TIME`].
+    /// The first reading, or the newest later reading that agreed with the accepted reading before it or was accepted after
+    /// [`SETTLING_TIME`].
     accepted: ClockReading,
     /// The monotonic time of the check that first found that the wall clock had been set.
     set_at: Option<Duration>,
-    /// The last time that the database returned, and the monotonic time of this process when that time was received.
+    /// The newest time from the database, and the monotonic time of this process when that time was received.
     database: Option<ClockReading>,
     offset_micros: i64,
     fault: Option<ClockFault>,
