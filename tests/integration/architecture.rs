@@ -39,6 +39,7 @@ const COMMON_LAYERS: &[(&str, &[&str])] = &[
         &[
             "access",
             "api::self",
+            "api::filters",
             "api::keys",
             "api::parameters",
             "api::problem",

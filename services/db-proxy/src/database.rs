@@ -11,6 +11,7 @@ mod origin;
 pub mod pool_metrics;
 pub mod postgres;
 mod private_file;
+mod privilege;
 pub mod rows;
 pub mod sqlite;
 mod statistics;
@@ -28,6 +29,7 @@ pub use self::{
     origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,
     private_file::files_beside,
+    privilege::{identifier, is_insufficient},
     sqlite::{BUSY_TIMEOUT, FileLock, SqliteDatabase},
     statistics::DatabaseStatistics,
     transaction_connection::TransactionConnection,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::api::orders::OrderOrigin;
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
-use super::postgres::NoSchemaPrivilege;
+use super::privilege::NoSchemaPrivilege;
 use crate::clock_check::ClockFault;
 
 /// Why a database operation failed.

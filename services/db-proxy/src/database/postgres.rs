@@ -1,7 +1,6 @@
 //! Connections to PostgreSQL.
 
 mod primary;
-mod privilege;
 mod reachability;
 
 use std::{
@@ -18,13 +17,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub use self::reachability::describe_connect_failure;
 use self::{
     primary::{Access, Primary, Timeline},
     reachability::Reachability,
-};
-pub use self::{
-    privilege::{NoSchemaPrivilege, identifier, is_insufficient},
-    reachability::describe_connect_failure,
 };
 use super::{
     DatabaseError, KnownOrigin, TransactionConnection,
@@ -32,6 +28,7 @@ use super::{
     error::has_outdated_plan,
     latest_version,
     migrations::{POSTGRES, migrator},
+    privilege::NoSchemaPrivilege,
     url::{connect_options, host_urls},
 };
 

@@ -5,10 +5,7 @@ use std::path::Path;
 use common::paths::folder_of;
 use sqlx::Error;
 
-use crate::database::{
-    DatabaseError,
-    postgres::{describe_connect_failure, identifier, is_insufficient},
-};
+use crate::database::{DatabaseError, identifier, is_insufficient, postgres::describe_connect_failure};
 
 /// The SQLSTATE if every replication slot of the server is in use.
 const NO_FREE_SLOT: &str = "53400";
