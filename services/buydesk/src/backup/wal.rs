@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,8 @@ use super::{
 
 /// The end of the names of archived files.
 const EXTENSION: &str = "encrypted";
+/// How many bytes of a file are copied at once.
+const COPIED_BYTES: usize = 64 * 1024;
 
 /// Stores the file of the log at `path` in the archive. Does nothing if the archive already contains this file. Fails if the
 /// archive contains a different file with this name.
@@ -60,7 +62,15 @@ pub fn fetch(name: &str, path: &Path, folder: &Path, key: &BackupKey) -> anyhow:
     );
     archived_file.read(key, |reader| {
         let mut target = File::create(path).with_context(|| format!("{} cannot be created", path.display()))?;
-        io::copy(reader, &mut target).with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut part = vec![0; COPIED_BYTES];
+        loop {
+            // An error of the reader is about the archive, and not about `path`.
+            let length = reader.read(&mut part)?;
+            if length == 0 {
+                break;
+            }
+            target.write_all(&part[..length]).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
         Ok(target.sync_all()?)
     })?;
     Ok(true)
