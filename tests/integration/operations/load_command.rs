@@ -113,7 +113,7 @@ async fn reports_of_price_loads_are_compared_and_load_of_users_needs_an_operator
     assert!(same.contains("within noise") && same.contains("1.00"), "{same}");
     let short = operator.json(&format!("load compare {first} {second}"));
     assert_eq!(short["measures"][0]["difference"], "too_short", "{short}");
-    assert!(operator.fail(&format!("load compare {first} {page}")).contains("is no report of `buydesk load`"));
+    assert!(operator.fail(&format!("load compare {first} {page}")).contains("is not a report of `buydesk load`"));
 
     let users = operator.json("load users -c 2 -d 1s");
     assert_succeeded(&users);
