@@ -256,7 +256,7 @@ pub struct OrderPrice {
     pub as_of: Timestamp,
     /// From this time on the price must not be used.
     pub expires_at: Timestamp,
-    /// The exchanges that the price was computed from.
+    /// The exchanges or indices whose votes gave the price.
     pub sources: Vec<String>,
     pub simulated: bool,
     /// `prolonged` if the price was used beyond its normal lifetime because no newer one was available; otherwise absent.

@@ -80,7 +80,7 @@ macro_rules! codes {
 codes! {
     /// The request cannot be parsed: its body is not JSON, or it is incomplete.
     BadRequest = "bad_request", BAD_REQUEST, "The request cannot be parsed",
-        AfterChange, "Correct the form of the request. The detail names the position of the error.";
+        AfterChange, "Correct the form of the request. The detail says what is wrong.";
     /// The token or the API key of the caller is missing, unknown, revoked or expired, or the user of the key is deactivated. If only
     /// operators may make the request, `subcode` is `operators_only`.
     Unauthorized = "unauthorized", UNAUTHORIZED, "The credentials are missing or not valid",
@@ -149,7 +149,7 @@ codes! {
     /// Another order has used the quote.
     QuoteTaken = "quote_taken", CONFLICT, "The quote has been used",
         AfterChange, "Request a new quote.";
-    /// The quote has expired, and its reservation is released.
+    /// The quote has expired or was released. It reserves nothing.
     QuoteExpired = "quote_expired", CONFLICT, "The quote has expired",
         AfterChange, "Request a new quote.";
     /// The client sent more requests than its rate limit allows, or too many unknown API keys.
@@ -170,8 +170,8 @@ codes! {
     /// A service that the request needs did not respond. This request placed no order and moved no money.
     UpstreamUnavailable = "upstream_unavailable", SERVICE_UNAVAILABLE, "A required service cannot be reached",
         AfterWait, "Wait. An operator finds the missing service on the page of health-check.";
-    /// Too many requests are waiting in the service, so the service refused this request. The request placed no order and moved
-    /// no money.
+    /// Too many requests, exports or connections are open or waiting in the service, so the service refused this request. The
+    /// request placed no order and moved no money.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting",
         AfterWait, "Wait, longer after each attempt, and send fewer concurrent requests.";
     /// It is unknown whether the order was placed, whether a wallet was created or its money moved, or whether a user or an API key

@@ -40,7 +40,7 @@ impl Silences {
         let NewSilence { alert, service, for_secs, created_by, reason } = new;
         self.remove_ended(now);
         if self.0.len() >= MAX_SILENCES {
-            let rule = format!("cannot be added: there are {MAX_SILENCES} silences; remove one");
+            let rule = format!("no silence can be added: there are {MAX_SILENCES}; remove one");
             return Err(Error::Invalid(vec![FieldError::new("alert", rule)]));
         }
         let id = uuid::Uuid::new_v4().to_string();

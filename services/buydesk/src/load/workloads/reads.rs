@@ -29,7 +29,7 @@ pub struct ReadLoad {
 }
 
 impl ReadLoad {
-    /// Lists the newest orders. The load reads each of these orders with a separate request.
+    /// Lists the newest orders. The load reads single orders of this list.
     pub async fn new(client: &ApiClient, transport: Transport) -> anyhow::Result<Self> {
         let endpoint = &client.endpoints.orders;
         let newest: LinkedOrderPage = read_with_retries(client, endpoint, &format!("{PATH}?limit={MAX_PAGE}"))
