@@ -52,7 +52,7 @@ async fn failed_transaction_does_not_affect_later_transactions(stack: Stack) {
         let mut commands = commands(&[market_order(format!("failing-{attempt}"), 1)]);
         let context = DecisionContext { limit: no_limit(), clock: DecisionClock::Fixed(Timestamp::now()) };
         let result = fixture.store.commit_batch(context, &mut commands, &mut Attempt::default()).await;
-        assert!(matches!(result, Err(DatabaseError::Rejected(_) | DatabaseError::Unavailable(_))), "{result:?}");
+        assert!(matches!(result, Err(DatabaseError::Rejected(_) | DatabaseError::DiskFull)), "{result:?}");
     }
     fixture.let_orders_succeed(stack).await;
     fixture.place_new(market_order("after", 1)).await;
