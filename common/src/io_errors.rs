@@ -36,7 +36,7 @@ pub fn describe_io_error(error: &io::Error) -> String {
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
         ErrorKind::NotADirectory => "a part of the path is a file and not a folder",
         ErrorKind::IsADirectory => "it is a folder",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full",
+        kind if is_disk_full(kind) => "the disk is full",
         ErrorKind::AddrInUse => "another program uses the address",
         ErrorKind::AddrNotAvailable => "this machine does not have the address",
         ErrorKind::ConnectionRefused => "the connection was refused",
@@ -49,6 +49,11 @@ pub fn describe_io_error(error: &io::Error) -> String {
         _ => return without_number(error),
     };
     usual.to_owned()
+}
+
+/// Whether an operation failed because the disk, or the part of it that the user may fill, is full.
+pub fn is_disk_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Why an operation on the file `path` failed. If the folder of the file does not exist, the text names the folder.

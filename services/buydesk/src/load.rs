@@ -26,7 +26,12 @@ use std::{
 };
 
 use anyhow::Context;
-use common::{config::Secret, io_errors::describe_file_error, shutdown, time::Timestamp};
+use common::{
+    config::Secret,
+    io_errors::{describe_file_error, is_disk_full},
+    shutdown,
+    time::Timestamp,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -62,9 +67,7 @@ fn report_not_writable(path: &Path, error: &io::Error) -> ClientError {
     let message = format!("The report {} cannot be written: {}.", path.display(), describe_file_error(path, error));
     let next_step = match error.kind() {
         io::ErrorKind::NotFound => "Create the folder, or name another file with --report.",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "Free space, or name a file on another disk with --report."
-        }
+        kind if is_disk_full(kind) => "Free space, or name a file on another disk with --report.",
         _ => "Name another file with --report.",
     };
     ClientError::new("report_not_writable", message, next_step)

@@ -3,6 +3,7 @@
 //! This module does not depend on the aggregates, such as orders or courses. The statements of an aggregate are in
 //! `<aggregate>/store/<engine>/statements.rs`.
 
+pub mod codes;
 pub mod durability;
 mod error;
 mod migrations;
@@ -29,7 +30,7 @@ pub use self::{
     origin::{KnownOrigin, READ_ORIGIN},
     postgres::PostgresDatabase,
     private_file::files_beside,
-    privilege::{identifier, is_insufficient},
+    privilege::identifier,
     sqlite::{BUSY_TIMEOUT, FileLock, SqliteDatabase},
     statistics::DatabaseStatistics,
     transaction_connection::TransactionConnection,

@@ -164,7 +164,7 @@ impl<'a> BackupFile<'a> {
         let unusable = || FileFault::Unusable(path.to_owned());
         // A full disk is a fault of the file that `read_content` writes.
         let of_content = |error: anyhow::Error| {
-            if target_fault::is_disk_full(&error) { error } else { error.context(unusable()) }
+            if target_fault::is_of_full_disk(&error) { error } else { error.context(unusable()) }
         };
         let opening = OpeningReader::new(file, key.file_key(&salt), bytes).with_context(unusable)?;
         let mut measured = Measured::new(GzDecoder::new(opening));

@@ -7,7 +7,7 @@ use std::{
 
 use common::{
     error_chain::format_chain,
-    io_errors::{describe_file_error, describe_io_error},
+    io_errors::{describe_file_error, describe_io_error, is_disk_full},
     paths::folder_of,
 };
 
@@ -60,7 +60,7 @@ pub fn no_key_file(path: &Path, error: &io::Error) -> ClientError {
 
 /// Adds a code and a next step to the error of a full disk. Returns other errors unchanged.
 pub fn advise(error: anyhow::Error) -> anyhow::Error {
-    if !is_disk_full(&error) || error.is::<ClientError>() {
+    if !is_of_full_disk(&error) || error.is::<ClientError>() {
         return error;
     }
     let next_step = next_step(ErrorKind::StorageFull, OTHER_PATH);
@@ -68,9 +68,9 @@ pub fn advise(error: anyhow::Error) -> anyhow::Error {
 }
 
 /// Whether the disk of a file that was written is full.
-pub fn is_disk_full(error: &anyhow::Error) -> bool {
+pub fn is_of_full_disk(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|cause| matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    causes.any(|cause| is_disk_full(cause.kind()))
 }
 
 /// The kind of the error of a new file in `folder`. [`ErrorKind::NotFound`] means that the folder does not exist.
@@ -84,7 +84,7 @@ fn kind_in(folder: &Path, error: &io::Error) -> ErrorKind {
 fn code(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound => "folder_missing",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DISK_FULL,
+        kind if is_disk_full(kind) => DISK_FULL,
         _ => "not_writable",
     }
 }
@@ -94,7 +94,7 @@ fn next_step(kind: ErrorKind, other: &str) -> String {
     match kind {
         ErrorKind::NotFound => format!("Create the folder, or {other}."),
         ErrorKind::PermissionDenied => format!("Change the owner or the permissions of the folder, or {other}."),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!("Free space, or {other} on another disk."),
+        kind if is_disk_full(kind) => format!("Free space, or {other} on another disk."),
         _ => format!("Correct the path, or {other}."),
     }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use common::api::orders::OrderOrigin;
 use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
-use super::privilege::NoSchemaPrivilege;
+use super::{
+    codes::{DISK_FULL, class_of, has_code, sqlite, sqlite_class},
+    privilege::NoSchemaPrivilege,
+};
 use crate::clock_check::ClockFault;
 
 /// Why a database operation failed.
@@ -192,9 +195,7 @@ impl DatabaseError {
         use sqlx::Error as E;
         match self {
             Self::TimedOut | Self::Unavailable(E::Io(_) | E::Tls(_) | E::Protocol(_) | E::WorkerCrashed) => true,
-            Self::Unavailable(E::Database(error)) => {
-                error.code().is_some_and(|code| sqlite_class(&code) == Some(SQLITE_IO_ERROR))
-            }
+            Self::Unavailable(error) => sqlite_class(error) == Some(sqlite::IO_ERROR),
             _ => false,
         }
     }
@@ -253,16 +254,8 @@ impl From<sqlx::Error> for DatabaseError {
     }
 }
 
-/// The class of the result codes of SQLite for I/O errors.
-const SQLITE_IO_ERROR: u32 = 10;
-/// The class of the result codes of SQLite for a full disk.
-const SQLITE_FULL: u32 = 13;
-/// The SQLSTATE of PostgreSQL for a full disk.
-const DISK_FULL: &str = "53100";
-
 fn is_full_disk(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == DISK_FULL || sqlite_class(&code) == Some(SQLITE_FULL))
+    has_code(error, DISK_FULL) || sqlite_class(error) == Some(sqlite::DISK_FULL)
 }
 
 /// Why a statement failed.
@@ -288,16 +281,10 @@ fn classify(error: &sqlx::Error) -> Cause {
     }
 }
 
-/// The class of a result code of SQLite: the lowest byte of the code. `None` if the code is not a number below 10,000.
-/// An SQLSTATE of PostgreSQL such as `08006` is such a number, but its lowest byte is no class that this module uses.
-fn sqlite_class(code: &str) -> Option<u32> {
-    code.parse().ok().filter(|number| *number < 10_000).map(|number: u32| number & 0xff)
-}
-
 /// The cause of a failure with this code: an SQLSTATE of PostgreSQL or a result code of SQLite.
 fn classify_code(code: &str) -> Cause {
-    // Busy, locked, I/O error, disk full, cannot open.
-    if sqlite_class(code).is_some_and(|class| [5, 6, SQLITE_IO_ERROR, SQLITE_FULL, 14].contains(&class)) {
+    let outages = [sqlite::BUSY, sqlite::LOCKED, sqlite::IO_ERROR, sqlite::DISK_FULL, sqlite::CANNOT_OPEN];
+    if class_of(code).is_some_and(|class| outages.contains(&class)) {
         return Cause::Outage;
     }
     match code {

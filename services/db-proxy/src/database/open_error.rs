@@ -5,9 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{io_errors::describe_io_error, paths::folder_of};
+use common::{
+    io_errors::{describe_file_error, describe_io_error, is_disk_full},
+    paths::folder_of,
+};
 
-use super::postgres::describe_connect_failure;
+use super::{
+    codes::{sqlite, sqlite_class},
+    postgres::describe_connect_failure,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -64,9 +70,7 @@ impl fmt::Display for FileFault<'_> {
             io::ErrorKind::ReadOnlyFilesystem => "Set DATABASE_URL to a file on another file system",
             io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => "Correct the path in DATABASE_URL",
             io::ErrorKind::IsADirectory => "Set DATABASE_URL to the path of a file",
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "Free space, or set DATABASE_URL to a file on another disk"
-            }
+            kind if is_disk_full(*kind) => "Free space, or set DATABASE_URL to a file on another disk",
             _ => "Correct the path in DATABASE_URL, or set it to another file",
         };
         write!(f, "{reason}. {remedy}")
@@ -98,8 +102,7 @@ impl OpenError {
             io::ErrorKind::NotFound if folder.exists() => {
                 format!("no file can be created in the folder {}", folder.display())
             }
-            io::ErrorKind::NotFound => format!("the folder {} does not exist", folder.display()),
-            _ => describe_io_error(error),
+            _ => describe_file_error(path, error),
         };
         Self::File { path: path.to_owned(), kind: error.kind(), reason }
     }
@@ -113,21 +116,14 @@ impl OpenError {
     /// Explains why SQLite failed to use an existing file. Opens the file again, because SQLite does not report
     /// which error of the file system occurred.
     pub fn of_sqlite(path: &Path, error: &sqlx::Error) -> Self {
-        const READ_ONLY: u32 = 8;
-        const DAMAGED: u32 = 11;
-        const DISK_FULL: u32 = 13;
-        const CANNOT_OPEN: u32 = 14;
-        const NOT_A_DATABASE: u32 = 26;
-        let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
         let path = path.to_owned();
-        // The lowest byte of an error code is its class, such as `READ_ONLY`.
-        match code.map(|code| code & 0xff) {
-            Some(NOT_A_DATABASE) => Self::NotADatabase { path },
-            Some(DAMAGED) => Self::Damaged { path },
-            Some(DISK_FULL) => Self::of_file(&path, &io::ErrorKind::StorageFull.into()),
+        match sqlite_class(error) {
+            Some(sqlite::NOT_A_DATABASE) => Self::NotADatabase { path },
+            Some(sqlite::DAMAGED) => Self::Damaged { path },
+            Some(sqlite::DISK_FULL) => Self::of_file(&path, &io::ErrorKind::StorageFull.into()),
             class => match fs::OpenOptions::new().read(true).write(true).open(&path) {
                 Err(error) => Self::of_file(&path, &error),
-                Ok(_) if matches!(class, Some(READ_ONLY | CANNOT_OPEN)) => Self::NotWritable { path },
+                Ok(_) if matches!(class, Some(sqlite::READ_ONLY | sqlite::CANNOT_OPEN)) => Self::NotWritable { path },
                 Ok(_) => Self::Sqlite { path, reason: describe_connect_failure(error) },
             },
         }

@@ -4,8 +4,7 @@ use std::fmt;
 
 use sqlx::Error;
 
-/// The SQLSTATE of a statement that the role may not execute.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
+use super::codes::{INSUFFICIENT_PRIVILEGE, has_code};
 
 /// The role may not create or change the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +15,7 @@ pub struct NoSchemaPrivilege {
 impl NoSchemaPrivilege {
     /// The error of a migration that `role` applied. `None` if the error has another cause.
     pub fn of(role: &str, error: &Error) -> Option<Self> {
-        is_insufficient(error).then(|| Self { role: role.to_owned() })
+        has_code(error, INSUFFICIENT_PRIVILEGE).then(|| Self { role: role.to_owned() })
     }
 
     pub fn reason(&self) -> String {
@@ -37,12 +36,6 @@ impl fmt::Display for NoSchemaPrivilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}. {}", self.reason(), self.remedy())
     }
-}
-
-/// Whether the role may not execute the statement.
-pub fn is_insufficient(error: &Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == INSUFFICIENT_PRIVILEGE)
 }
 
 /// The name of a role for a statement, quoted if necessary.

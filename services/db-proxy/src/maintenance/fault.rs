@@ -5,7 +5,12 @@ use std::path::Path;
 use common::paths::folder_of;
 use sqlx::Error;
 
-use crate::database::{DatabaseError, identifier, is_insufficient, postgres::describe_connect_failure};
+use crate::database::{
+    DatabaseError,
+    codes::{INSUFFICIENT_PRIVILEGE, has_code, sqlite, sqlite_class},
+    identifier,
+    postgres::describe_connect_failure,
+};
 
 /// The SQLSTATE if every replication slot of the server is in use.
 const NO_FREE_SLOT: &str = "53400";
@@ -38,7 +43,7 @@ impl BackupFault {
                 return Self::new("not_migrated", message, next_step);
             }
             DatabaseError::Rejected(error) | DatabaseError::Unavailable(error) => match role {
-                Some(role) if is_insufficient(error) => {
+                Some(role) if has_code(error, INSUFFICIENT_PRIVILEGE) => {
                     let message = format!("The role {role} may not read the tables of {database}.");
                     let next_step =
                         format!("As a superuser, run `grant pg_read_all_data to {}`. {MANUAL}", identifier(role));
@@ -54,7 +59,7 @@ impl BackupFault {
 
     /// PostgreSQL does not reserve its write-ahead log.
     pub(super) fn of_slot(role: &str, error: &Error) -> Self {
-        if is_insufficient(error) {
+        if has_code(error, INSUFFICIENT_PRIVILEGE) {
             let message = format!("The role {role} may not make a backup: it needs the attribute REPLICATION.");
             let next_step = format!("As a superuser, run `alter role {} replication`. {MANUAL}", identifier(role));
             return Self::new("missing_privilege", message, next_step);
@@ -71,22 +76,19 @@ impl BackupFault {
 
     /// The SQLite file `source` cannot be copied into the file `copy`.
     pub(super) fn of_copy(source: &Path, copy: &Path, error: &Error) -> Self {
-        const DAMAGED: u32 = 11;
-        const DISK_FULL: u32 = 13;
-        const NOT_A_DATABASE: u32 = 26;
         let (name, folder) = (source.display(), folder_of(copy).display());
         match sqlite_class(error) {
-            Some(NOT_A_DATABASE) => Self::new(
+            Some(sqlite::NOT_A_DATABASE) => Self::new(
                 "not_a_database",
                 format!("{name} is not a database file of SQLite."),
                 "Set DATABASE_URL to the database.",
             ),
-            Some(DAMAGED) => Self::new(
+            Some(sqlite::DAMAGED) => Self::new(
                 "database_damaged",
                 format!("The database file {name} is damaged."),
                 "Restore the database from an earlier backup, see docs/runbooks/restore.md.",
             ),
-            Some(DISK_FULL) => Self::new(
+            Some(sqlite::DISK_FULL) => Self::new(
                 "disk_full",
                 format!("The database {name} cannot be copied: the disk of the folder {folder} is full."),
                 "Free at least as much space as the database occupies, and run the command again.",
@@ -103,16 +105,6 @@ impl BackupFault {
 /// The cause without the words that sqlx adds.
 fn describe(error: &Error) -> String {
     describe_connect_failure(error).trim_end_matches('.').to_owned()
-}
-
-fn has_code(error: &Error, code: &str) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|found| found == code)
-}
-
-/// The class of the result code of SQLite: its lowest byte.
-fn sqlite_class(error: &Error) -> Option<u32> {
-    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
-    Some(code & 0xff)
 }
 
 #[cfg(test)]
