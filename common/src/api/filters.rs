@@ -24,15 +24,16 @@ pub fn check_amounts(min: Option<FiatAmount>, max: Option<FiatAmount>) -> Option
 
 /// The errors of [`check_period`] and [`check_amounts`] for parameters as they were sent. The errors quote these texts.
 /// All operations use the same parameter names for a period, and for a range of amounts.
-pub fn check_ranges_as_sent<'a>(value_of: impl Fn(&str) -> Option<&'a str>) -> Vec<FieldError> {
-    fn reversed<'a, T: FromStr + PartialOrd>(low: Option<&'a str>, high: Option<&'a str>) -> Option<[&'a str; 2]> {
-        let (low, high) = low.zip(high)?;
-        (low.parse::<T>().ok()? > high.parse::<T>().ok()?).then_some([low, high])
+pub fn check_ranges_as_sent<T: AsRef<str>>(value_of: impl Fn(&str) -> Option<T>) -> Vec<FieldError> {
+    fn is_reversed<V: FromStr + PartialOrd>(low: &str, high: &str) -> bool {
+        matches!((low.parse::<V>(), high.parse::<V>()), (Ok(low), Ok(high)) if low > high)
     }
-    let period = reversed::<Timestamp>(value_of("from"), value_of("to"));
-    let amounts = reversed::<FiatAmount>(value_of("min_amount"), value_of("max_amount"));
-    let period = period.map(|[from, to]| reversed_period(from, to));
-    period.into_iter().chain(amounts.map(|[min, max]| reversed_amounts(min, max))).collect()
+    let range = |low: &str, high: &str| value_of(low).zip(value_of(high));
+    let period = range("from", "to").filter(|(from, to)| is_reversed::<Timestamp>(from.as_ref(), to.as_ref()));
+    let amounts = range("min_amount", "max_amount");
+    let amounts = amounts.filter(|(min, max)| is_reversed::<FiatAmount>(min.as_ref(), max.as_ref()));
+    let period = period.map(|(from, to)| reversed_period(from.as_ref(), to.as_ref()));
+    period.into_iter().chain(amounts.map(|(min, max)| reversed_amounts(min.as_ref(), max.as_ref()))).collect()
 }
 
 fn reversed_period(from: &str, to: &str) -> FieldError {

@@ -7,11 +7,7 @@
 //! Calls between services are checked too, and a service of an older release refuses a new parameter. So a service
 //! sends a new parameter only if the response would be useless without this parameter.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use poem::{Error, http::Method};
@@ -126,9 +122,10 @@ impl QueryParameters {
     pub(super) async fn check(&self, method: &Method, path: &str, query: &str) -> Result<(), Error> {
         let operation = self.operation(method, path).filter(|operation| !operation.is_checked_by_handler);
         let Some(operation) = operation else { return Ok(()) };
-        let sent = first_values(query);
-        let has_valid_ranges = check_ranges_as_sent(|name| sent.get(name).map(|value| &**value)).is_empty();
-        if has_valid_ranges && operation.unexpected(query).is_empty() && values_not_utf8(query).next().is_none() {
+        let is_valid = operation.unexpected(query).is_empty()
+            && values_not_utf8(query).next().is_none()
+            && check_ranges_as_sent(|name| first_value(query, name)).is_empty();
+        if is_valid {
             return Ok(());
         }
         let mut error = Error::from(Problem::validation(self.errors_of(operation, query).await));
@@ -149,7 +146,6 @@ impl QueryParameters {
     /// One error for each wrong parameter, and for values that contradict each other.
     async fn errors_of(&self, operation: &Operation, query: &str) -> Vec<FieldError> {
         let mut errors = operation.unexpected(query);
-        let sent = first_values(query);
         for parameter in &operation.parameters {
             if errors.len() >= MAX_FIELD_ERRORS {
                 break;
@@ -158,23 +154,22 @@ impl QueryParameters {
                 continue;
             }
             let not_utf8 = values_not_utf8(query).find(|error| error.field == parameter.name);
-            let error = match (not_utf8, sent.get(&*parameter.name)) {
+            let error = match (not_utf8, first_value(query, &parameter.name)) {
                 (Some(error), _) => Some(error),
-                (None, Some(value)) => match check_value(&parameter.schema, value) {
-                    Ok(()) => self.check_by_service(operation, parameter, value).await,
-                    Err(reason) => Some(self.error_of_malformed(operation, parameter, value, reason)),
+                (None, Some(value)) => match check_value(&parameter.schema, &value) {
+                    Ok(()) => self.check_by_service(operation, parameter, &value).await,
+                    Err(reason) => Some(self.error_of_malformed(operation, parameter, &value, reason)),
                 },
                 (None, None) => parameter.is_required.then(|| FieldError::missing(&parameter.name)),
             };
             errors.extend(error.filter(|error| !error.is_explained_by_misspelling(&errors)));
         }
-        let valid: HashMap<_, _> = operation
-            .parameters
-            .iter()
-            .filter(|parameter| errors.iter().all(|error| error.field != parameter.name))
-            .filter_map(|parameter| Some((parameter.name.as_str(), &**sent.get(&*parameter.name)?)))
-            .collect();
-        errors.extend(check_ranges_as_sent(|name| valid.get(name).copied()));
+        let is_valid = |name: &str| {
+            operation.parameters.iter().any(|parameter| parameter.name == name)
+                && errors.iter().all(|error| error.field != name)
+        };
+        let contradictions = check_ranges_as_sent(|name| first_value(query, name).filter(|_| is_valid(name)));
+        errors.extend(contradictions);
         errors
     }
 
@@ -272,13 +267,9 @@ impl Parameter {
     }
 }
 
-/// The value of each parameter of a query. The first value of a repeated parameter.
-fn first_values(query: &str) -> HashMap<Cow<'_, str>, Cow<'_, str>> {
-    let mut values = HashMap::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        values.entry(name).or_insert(value);
-    }
-    values
+/// The value of a parameter of a query. The first value of a repeated parameter.
+fn first_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(sent, _)| sent == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@
 //! name of a site resolves to 127.0.0.1 (DNS rebinding), the browser even regards the site and the service as the same origin.
 //! Browsers send the origin of the page and the requested host name in headers, and a page cannot change these headers.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::net::SocketAddr;
 
 use poem::{
     Endpoint, Request, Response,
     endpoint::BoxEndpoint,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::Authority},
 };
 
 use super::settings::{AllowedHosts, CorsOrigins};
@@ -134,22 +134,20 @@ impl RequestGuard {
 
 impl HostCheck {
     /// The first host name of the request that is not allowed, without the port.
-    fn refused_name<'a>(&self, request: &'a Request) -> Option<Cow<'a, str>> {
+    fn refused_name(&self, request: &Request) -> Option<String> {
         // HTTP/1.0 clients can omit the header. Browsers always send the header.
         let of_header = request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
-        let of_uri = request.uri().authority().map(|authority| Cow::Borrowed(authority.as_str()));
-        let mut names = of_header.into_iter().chain(of_uri).map(without_port);
-        names.find(|name| !name.is_ascii() || !self.allowed.contain(name, self.loopback))
+        let of_uri = request.uri().authority().map(Authority::as_str);
+        let mut names = of_header.as_deref().into_iter().chain(of_uri).map(without_port);
+        names.find(|name| !name.is_ascii() || !self.allowed.contain(name, self.loopback)).map(str::to_owned)
     }
 }
 
-fn without_port(authority: Cow<'_, str>) -> Cow<'_, str> {
+fn without_port(authority: &str) -> &str {
     let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
-    let name_len = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map(|(name, _)| name.len());
-    match (name_len, authority) {
-        (None, authority) => authority,
-        (Some(len), Cow::Borrowed(text)) => Cow::Borrowed(&text[..len]),
-        (Some(len), Cow::Owned(text)) => Cow::Owned(text[..len].to_owned()),
+    match authority.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => authority,
     }
 }
 

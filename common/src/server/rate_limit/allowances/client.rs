@@ -9,12 +9,11 @@ use super::store::{Draw, DrawRequest};
 use crate::server::rate_limit::bucket::{Bucket, Decision, MICROREQUESTS, Share};
 
 /// A draw fills the allowance of an instance up to the limit divided by this number and by the number of instances, but
-/// at least to one request. The
-/// unused allowances of all instances together are therefore normally at most 2 % of the limit, or one request per
-/// instance.
+/// at least to one request. The unused allowances of all instances together are therefore normally at most 2 % of the
+/// limit, or one request per instance.
 const ALLOWANCE_DIVISOR: u32 = 50;
-/// Minimum time between a draw that left no request in the store and the next draw. While its limit is
-/// used up, a client therefore causes at most about ten draws per second at each instance.
+/// Minimum time between a draw that left no request in the store and the next draw. While its limit is used up, a client
+/// therefore causes at most about ten draws per second at each instance.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
