@@ -95,8 +95,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of a refused order or quote. `wallets` are the wallets of the order. `source` is `None` for a quote.
-    pub fn of_refusal(refused: &Refused, wallets: Option<OrderWallets>, source: Option<OrderSource>) -> Self {
+    /// The error of a refused order or quote. `wallets` are the wallets of the order. `source` and `key` are `None` for a
+    /// quote.
+    pub fn of_refusal(
+        refused: &Refused,
+        wallets: Option<OrderWallets>,
+        source: Option<OrderSource>,
+        key: Option<&IdempotencyKey>,
+    ) -> Self {
         let (order, quote) = match source {
             Some(OrderSource::Market(order)) => (Some(order), None),
             Some(OrderSource::Quoted(id)) => (None, Some(id)),
@@ -105,7 +111,7 @@ impl Error {
         let wallet = |reason| Self::Wallet(WalletRefusal::new(reason, refused, wallets, order));
         match refused.reason {
             RefusalReason::LimitExceeded => Self::LimitExceeded { remaining: refused.remaining, largest_quote: None },
-            RefusalReason::KeyReused => Self::KeyReused(None),
+            RefusalReason::KeyReused => Self::KeyReused(key.cloned()),
             RefusalReason::PriceUnavailable => match refused.database_origin {
                 Some(database) => Self::PriceOfOtherOrigin { database },
                 None => Self::Price(PriceError::Refused),
@@ -124,7 +130,7 @@ impl Error {
 impl From<Refused> for Error {
     /// The error of a refusal that concerns no wallet.
     fn from(refused: Refused) -> Self {
-        Self::of_refusal(&refused, None, None)
+        Self::of_refusal(&refused, None, None, None)
     }
 }
 

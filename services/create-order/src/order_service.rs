@@ -131,10 +131,9 @@ impl OrderService {
             (Decision::Placed(placed), _) => Ok(placed),
             // The local error states why the order was sent without a price.
             (Decision::Refused(Refused { reason: RefusalReason::PriceUnavailable, .. }), Some(error)) => Err(error),
-            (Decision::Refused(Refused { reason: RefusalReason::KeyReused, .. }), _) => {
-                Err(Error::KeyReused(Some(key.as_idempotency_key().clone())))
+            (Decision::Refused(refused), _) => {
+                Err(Error::of_refusal(&refused, wallets, Some(source), Some(key.as_idempotency_key())))
             }
-            (Decision::Refused(refused), _) => Err(Error::of_refusal(&refused, wallets, Some(source))),
         }
     }
 

@@ -11,6 +11,7 @@ use common::{
         prices::{PriceState, SIMULATED_MARK},
     },
     money::Sats,
+    service::Service,
     time::{Timestamp, format_age, format_time},
 };
 use price_updater::{CHECK_SIMULATION, CHECK_SOURCES, CONNECT_OR_SIMULATE, suggests_no_connection};
@@ -20,8 +21,6 @@ use crate::client::render::{price_text, without_trailing_zeros};
 /// Maximum number of shown reasons why price sources fail. Sources with further reasons are named without a reason.
 const MAX_REASONS: usize = 3;
 
-/// The service that keeps the price of orders in Redis.
-const PRICE_CACHE: &str = "price-cache-proxy";
 /// The longest time from the start of health-check to the first heartbeat of a service that was already running. A
 /// service sends a heartbeat at least once a minute.
 const MAX_TIME_UNTIL_HEARTBEAT: Duration = Duration::from_secs(75);
@@ -122,7 +121,7 @@ fn is_without_cache(health: &Health) -> bool {
     let lacks_cache = |service: &ServiceHealth| {
         service.ready == Some(false) && service.parts.iter().any(|part| part.name == "cache" && !part.ready)
     };
-    health.services.iter().any(|service| service.service == PRICE_CACHE && lacks_cache(service))
+    health.services.iter().any(|service| service.service == price_cache_proxy::App::NAME && lacks_cache(service))
 }
 
 /// Until when orders can use at least one of the current prices, if create-order receives no newer prices. `None` if
@@ -138,38 +137,49 @@ fn end_of_use(price: &OrderPriceStatus) -> Timestamp {
     price.usable_until.unwrap_or(price.expires_at)
 }
 
-/// The services that a recently started health-check has not seen yet.
-fn not_yet_seen(health: &Health) -> Option<Finding> {
-    let own = health.services.iter().find(|service| service.service == "health-check")?;
+/// The time since the start of health-check.
+fn uptime(health: &Health) -> Option<Duration> {
+    let own = health.services.iter().find(|service| service.service == health_check::App::NAME)?;
     let uptime =
         |instance: &InstanceHealth| Duration::from_secs(instance.uptime_secs) + health.at.since(instance.last_seen);
-    let uptime = own.instances.iter().map(uptime).min().filter(|uptime| *uptime < MAX_TIME_UNTIL_HEARTBEAT)?;
-    let unknown = health.services.iter().filter(|service| service.state == ServiceState::Unknown);
-    let names: Vec<_> = unknown.map(|service| service.service.as_str()).collect();
-    let (age, names) = (format_age(uptime), Some(names.join(", ")).filter(|names| !names.is_empty())?);
-    let what = format!("health-check started {age} ago, and has not seen these services yet: {names}.");
-    Some(Finding { what, advice: Advice::AwaitHeartbeats })
+    own.instances.iter().map(uptime).min()
+}
+
+/// One finding for the services that were never seen, if they share their advice: health-check has started recently, or
+/// has seen no other service than itself.
+fn unseen_services(health: &Health) -> Option<Finding> {
+    let unseen = health.services.iter().filter(|service| service.state == ServiceState::Unknown);
+    let unseen: Vec<_> = unseen.map(|service| service.service.as_str()).collect();
+    let names = unseen.join(", ");
+    match uptime(health) {
+        _ if unseen.is_empty() => None,
+        Some(uptime) if uptime < MAX_TIME_UNTIL_HEARTBEAT => Some(Finding {
+            what: format!(
+                "health-check started {} ago, and has not seen these services yet: {names}.",
+                format_age(uptime)
+            ),
+            advice: Advice::AwaitHeartbeats,
+        }),
+        // health-check itself is always seen.
+        _ if health.services.len() > 1 && health.services.len() - unseen.len() <= 1 => Some(Finding {
+            what: format!("health-check has never seen these services: {names}."),
+            advice: Advice::StartPlatform,
+        }),
+        _ => None,
+    }
 }
 
 fn service_faults(health: &Health) -> Vec<Finding> {
-    let is_unknown = |service: &ServiceHealth| service.state == ServiceState::Unknown;
-    let not_yet_seen = not_yet_seen(health);
-    // health-check itself is always seen. If no other service was seen, all other services share one finding.
-    if not_yet_seen.is_none()
-        && health.services.len() > 1
-        && health.services.iter().filter(|service| !is_unknown(service)).count() <= 1
-    {
-        let names =
-            health.services.iter().filter(|service| is_unknown(service)).map(|service| service.service.as_str());
-        let what = format!("health-check has never seen these services: {}.", names.collect::<Vec<_>>().join(", "));
-        return vec![Finding { what, advice: Advice::StartPlatform }];
+    let unseen = unseen_services(health);
+    if unseen.as_ref().is_some_and(|unseen| unseen.advice == Advice::StartPlatform) {
+        return unseen.into_iter().collect();
     }
     let faulty = health.services.iter().filter(|service| service.state != ServiceState::Alive);
     let faulty: HashSet<&str> = faulty.map(|service| service.service.as_str()).collect();
     let price_end = last_price_end(health.orders.as_ref());
-    let shown = health.services.iter().filter(|service| not_yet_seen.is_none() || !is_unknown(service));
-    let others = shown.flat_map(|service| faults_of(service, &faulty, price_end, health.at));
-    not_yet_seen.clone().into_iter().chain(others).collect()
+    let single = health.services.iter().filter(|service| unseen.is_none() || service.state != ServiceState::Unknown);
+    let single = single.flat_map(|service| faults_of(service, &faulty, price_end, health.at));
+    unseen.iter().cloned().chain(single).collect()
 }
 
 /// The faults of one service. `faulty` contains the names of all services that are not alive. `price_end` is the
@@ -206,7 +216,8 @@ fn degraded_faults(service: &ServiceHealth, faulty: &HashSet<&str>, price_end: O
         if faulty.contains(part.name.as_str()) { part.name.clone() } else { part.name_with_detail() }
     };
     // create-order uses its last price until `price_end`.
-    let lacks_price_cache = name == "create-order" && missing.iter().any(|part| part.name == PRICE_CACHE);
+    let lacks_price_cache =
+        name == create_order::App::NAME && missing.iter().any(|part| part.name == price_cache_proxy::App::NAME);
     let price_end = price_end.filter(|_| lacks_price_cache);
     let only_sources = missing.iter().all(|part| part.name == Component::SOURCES);
     let missing: Vec<_> = missing.into_iter().map(describe).collect();
